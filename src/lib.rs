@@ -1,0 +1,23 @@
+//! wsdial: a WebSocket client with one blocking core and a C ABI on it.
+//!
+//! The crate is four folders with arrows one way only: `ffi` → `client` → { `protocol`, `net` } →
+//! { `error`, `headers`, `dialer`, `target`, `wait`, `buffer` }. *protocol* knows the RFCs, *net* knows the
+//! operating system, *client* knows time and threads, *ffi* knows C. `tests/layers.rs` holds the code to it.
+
+mod buffer;
+mod client;
+mod dialer;
+mod error;
+pub mod ffi;
+mod headers;
+mod net;
+mod protocol;
+mod target;
+mod wait;
+
+pub use client::{Client, Connection, Outcome};
+pub use dialer::Dialer;
+pub use error::{Code, Error, Phase, Rejection};
+pub use headers::Headers;
+pub use protocol::message::{Kind, Message};
+pub use wait::Wait;

@@ -1,0 +1,8 @@
+//! Sockets, names, TLS. Knows nothing of WebSocket.
+
+pub(crate) mod connect;
+pub(crate) mod random;
+pub(crate) mod resolve;
+pub(crate) mod stream;
+pub(crate) mod sys;
+pub(crate) mod tls;

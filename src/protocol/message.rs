@@ -1,0 +1,54 @@
+//! Messages and their kinds.
+
+/// What a message is. The numbers are the opcodes of RFC 6455 5.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text = 1,
+    /// Bytes.
+    Binary = 2,
+}
+
+/// A received message. Receiving into the same one again uses its memory again.
+#[derive(Debug)]
+pub struct Message {
+    pub(crate) kind: Kind,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Default for Message {
+    fn default() -> Message {
+        Message { kind: Kind::Binary, data: Vec::new() }
+    }
+}
+
+impl Message {
+    /// An empty one, to receive into.
+    pub fn new() -> Message {
+        Message::default()
+    }
+
+    /// Text or bytes.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The payload.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The payload as text, when the message is text (which was checked while it arrived).
+    pub fn text(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Text => std::str::from_utf8(&self.data).ok(),
+            Kind::Binary => None,
+        }
+    }
+
+    /// The payload's memory.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+}

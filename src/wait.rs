@@ -1,0 +1,87 @@
+//! How long a caller is willing to wait. Time is the monotonic clock's; nothing here sleeps.
+
+use std::time::{Duration, Instant};
+
+/// The patience of one call, for the whole call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as it takes.
+    Forever,
+    /// Until that moment.
+    Until(Instant),
+    /// Not at all.
+    Never,
+}
+
+impl Wait {
+    /// Waits for `limit` from now on; zero is [`Wait::Never`], a moment the clock cannot name is [`Wait::Forever`].
+    pub fn for_duration(limit: Duration) -> Wait {
+        if limit.is_zero() {
+            return Wait::Never;
+        }
+        match Instant::now().checked_add(limit) {
+            Some(moment) => Wait::Until(moment),
+            None => Wait::Forever,
+        }
+    }
+
+    /// What is left: `None` is for ever.
+    pub fn remaining(self) -> Option<Duration> {
+        match self {
+            Wait::Forever => None,
+            Wait::Until(moment) => Some(moment.saturating_duration_since(Instant::now())),
+            Wait::Never => Some(Duration::ZERO),
+        }
+    }
+
+    /// Whether nothing is left.
+    pub fn is_over(self) -> bool {
+        self.remaining().is_some_and(|left| left.is_zero())
+    }
+
+    /// What is left in the unit of poll(2), rounded up so that the last millisecond is waited for; -1 is for ever.
+    pub(crate) fn poll_ms(self) -> i32 {
+        match self.remaining() {
+            None => -1,
+            Some(left) => i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX),
+        }
+    }
+
+    /// The more impatient of the two.
+    pub(crate) fn earlier(self, other: Wait) -> Wait {
+        match (self, other) {
+            (Wait::Never, _) | (_, Wait::Never) => Wait::Never,
+            (Wait::Forever, wait) | (wait, Wait::Forever) => wait,
+            (Wait::Until(a), Wait::Until(b)) => Wait::Until(a.min(b)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_never_waits_and_the_unthinkable_waits_for_ever() {
+        assert_eq!(Wait::for_duration(Duration::ZERO), Wait::Never);
+        assert_eq!(Wait::for_duration(Duration::MAX), Wait::Forever);
+    }
+
+    #[test]
+    fn the_last_part_of_a_millisecond_is_still_waited_for() {
+        let soon = Wait::Until(Instant::now() + Duration::from_millis(3_600_000) + Duration::from_micros(100));
+        assert!((3_599_000..=3_600_001).contains(&soon.poll_ms()));
+        assert_eq!(Wait::Forever.poll_ms(), -1);
+        assert_eq!(Wait::Never.poll_ms(), 0);
+        assert!(Wait::Until(Instant::now()).is_over());
+    }
+
+    #[test]
+    fn the_more_impatient_wins() {
+        let now = Instant::now();
+        let (soon, late) = (Wait::Until(now), Wait::Until(now + Duration::from_secs(1)));
+        assert_eq!(soon.earlier(late), soon);
+        assert_eq!(late.earlier(Wait::Forever), late);
+        assert_eq!(Wait::Forever.earlier(Wait::Never), Wait::Never);
+    }
+}
