@@ -123,7 +123,9 @@ impl Connection {
     pub(super) fn owe_close_notify(&self) {
         let mut link = self.link.lock();
         let link = &mut *link;
+        // Behind close_notify nothing can be sealed: a close frame that is still owed goes first, or the stream is cut.
         if let Some(tls) = &mut link.tls
+            && link.close.is_none()
             && !link.notified
         {
             link.notified = true;
