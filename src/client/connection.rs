@@ -63,6 +63,11 @@ impl Connection {
     pub fn set_max_message(&self, _bytes: u64) {
         unimplemented!()
     }
+    /// A fault of ours was seen in a call: the connection is over with that failure, and whoever waits comes back.
+    /// Never waits.
+    pub(crate) fn poison(&self, _fault: Error) {
+        unimplemented!()
+    }
     /// How the connection ended: the received close code, 1005 for a close without one, 1006 for a lost connection, the
     /// code that we sent for a violation; 0 while it lives.
     pub fn close_code(&self) -> u16 {
