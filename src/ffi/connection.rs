@@ -57,8 +57,8 @@ impl ws_conn {
     /// A call panicked: every later call says so, and those that wait come back.
     pub(super) fn poison(&self) {
         let fault = Error::new(Code::Internal, "a fault inside the library ended this connection");
-        if self.fault.set(fault.clone()).is_ok() {
-            self.connection.poison(fault);
+        if self.fault.set(fault).is_ok() {
+            self.connection.fail_internal();
         }
     }
 
