@@ -46,12 +46,7 @@ pub fn copy_masked(to: &mut [u8], from: &[u8], key: [u8; 4]) {
 /// A binary message, header and masked payload, at the start of `to`; returns its length.
 #[inline]
 pub fn encode(to: &mut [u8], payload: &[u8], key: [u8; 4]) -> usize {
-    let mut header = [0; MAX_HEADER];
-    let size = encoder::message_header(&mut header, Kind::Binary, payload.len() as u64, key);
-    let end = size + payload.len();
-    to[..size].copy_from_slice(&header[..size]);
-    mask::copy_masked(&mut to[size..end], payload, key, 0);
-    end
+    encoder::message_frame(to, Kind::Binary, payload, key)
 }
 
 /// Whether it is UTF-8.

@@ -361,3 +361,7 @@ fn not_utf8(message: &[u8]) -> Error {
 #[cfg(test)]
 #[path = "decoder_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decoder_random.rs"]
+mod random;
