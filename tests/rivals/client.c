@@ -37,23 +37,24 @@ static void fail(const char *format, ...) {
         if (!(condition)) fail(__VA_ARGS__); \
     } while (0)
 
-/* Compares a result, and shows the library's own sentence when it is another one. Takes the error. */
-static void must_be(int expected, int result, ws_error *error, const char *what) {
+/* Compares a result, and shows the library's own sentence when it is another one. Takes the error.
+ * (Its address, because the arguments of one call have no order among them.) */
+static void must_be(int expected, int result, ws_error **error, const char *what) {
     if (result == expected) {
-        ws_error_free(error);
+        if (error) ws_error_free(*error);
         return;
     }
     fail("%s: expected %d (%s), got %d (%s): %s", what, expected, ws_strerror(expected), result, ws_strerror(result),
-         error ? ws_error_message(error) : "no error object");
+         error && *error ? ws_error_message(*error) : "no error object");
 }
 
 static ws_dialer *new_dialer(const char *subprotocol) {
     ws_error *error = NULL;
     ws_dialer *dialer = ws_dialer_new();
     MUST(dialer, "no dialer");
-    must_be(WS_OK, ws_dialer_add_ca_file(dialer, ca, &error), error, "add_ca_file");
-    must_be(WS_OK, ws_dialer_use_system_roots(dialer, 0, &error), error, "use_system_roots");
-    if (subprotocol) must_be(WS_OK, ws_dialer_add_subprotocol(dialer, subprotocol, &error), error, "add_subprotocol");
+    must_be(WS_OK, ws_dialer_add_ca_file(dialer, ca, &error), &error, "add_ca_file");
+    must_be(WS_OK, ws_dialer_use_system_roots(dialer, 0, &error), &error, "use_system_roots");
+    if (subprotocol) must_be(WS_OK, ws_dialer_add_subprotocol(dialer, subprotocol, &error), &error, "add_subprotocol");
     return dialer;
 }
 
@@ -62,7 +63,7 @@ static ws_conn *dial(const char *subprotocol) {
     ws_conn *conn = NULL;
     ws_dialer *dialer = new_dialer(subprotocol);
     int result = ws_dial(url, dialer, PATIENCE_MS, &conn, &error);
-    must_be(WS_OK, result, error, "ws_dial");
+    must_be(WS_OK, result, &error, "ws_dial");
     ws_dialer_free(dialer);
     return conn;
 }
@@ -70,7 +71,7 @@ static ws_conn *dial(const char *subprotocol) {
 static void send_bytes(ws_conn *conn, int kind, const void *data, size_t len) {
     ws_error *error = NULL;
     int result = ws_send(conn, kind, data, len, PATIENCE_MS, &error);
-    must_be(WS_OK, result, error, "ws_send");
+    must_be(WS_OK, result, &error, "ws_send");
 }
 
 static void say(ws_conn *conn, const char *text) {
@@ -80,7 +81,7 @@ static void say(ws_conn *conn, const char *text) {
 static void receive(ws_conn *conn, ws_message *message) {
     ws_error *error = NULL;
     int result = ws_recv(conn, PATIENCE_MS, message, &error);
-    must_be(WS_OK, result, error, "ws_recv");
+    must_be(WS_OK, result, &error, "ws_recv");
 }
 
 /* Asks, and compares the answer. */
@@ -96,7 +97,7 @@ static void ask(ws_conn *conn, const char *command, const char *expected) {
 static void finish(ws_conn *conn) {
     ws_error *error = NULL;
     int result = ws_close(conn, 1000, NULL, PATIENCE_MS, &error);
-    must_be(WS_OK, result, error, "ws_close");
+    must_be(WS_OK, result, &error, "ws_close");
     MUST(ws_close_code(conn) == 1000, "closed with %d instead of 1000", ws_close_code(conn));
     ws_conn_free(conn);
 }
@@ -129,7 +130,7 @@ static ws_conn *dial_named(ws_dialer *dialer) {
     char command[100], answer[100];
     ws_error *error = NULL;
     ws_conn *conn = NULL;
-    must_be(WS_OK, ws_dial(url, dialer, PATIENCE_MS, &conn, &error), error, "ws_dial");
+    must_be(WS_OK, ws_dial(url, dialer, PATIENCE_MS, &conn, &error), &error, "ws_dial");
     snprintf(command, sizeof command, "do name %s", own_name());
     snprintf(answer, sizeof answer, "named %s", own_name());
     ask(conn, command, answer);
@@ -226,9 +227,9 @@ static void fragments(void) {
 static void pings(void) {
     ws_error *error = NULL;
     ws_conn *conn = dial(NULL);
-    must_be(WS_OK, ws_ping(conn, "one", 3, PATIENCE_MS, &error), error, "ws_ping");
-    must_be(WS_OK, ws_ping(conn, "two", 3, PATIENCE_MS, &error), error, "ws_ping");
-    must_be(WS_OK, ws_pong(conn, "unasked", 7, PATIENCE_MS, &error), error, "ws_pong");
+    must_be(WS_OK, ws_ping(conn, "one", 3, PATIENCE_MS, &error), &error, "ws_ping");
+    must_be(WS_OK, ws_ping(conn, "two", 3, PATIENCE_MS, &error), &error, "ws_ping");
+    must_be(WS_OK, ws_pong(conn, "unasked", 7, PATIENCE_MS, &error), &error, "ws_pong");
     ask(conn, "do pings", "2 two");
     ask(conn, "do ping hello", "pong hello");
     finish(conn);
@@ -238,8 +239,8 @@ static void close_from_us(void) {
     ws_error *error = NULL;
     ws_dialer *dialer = new_dialer(NULL);
     ws_conn *conn = dial_named(dialer);
-    must_be(WS_OK, ws_close(conn, 4001, "bye bye", PATIENCE_MS, &error), error, "ws_close");
-    must_be(WS_OK, ws_close(conn, 1000, NULL, PATIENCE_MS, &error), error, "ws_close again");
+    must_be(WS_OK, ws_close(conn, 4001, "bye bye", PATIENCE_MS, &error), &error, "ws_close");
+    must_be(WS_OK, ws_close(conn, 1000, NULL, PATIENCE_MS, &error), &error, "ws_close again");
     ws_conn_free(conn);
     expect_server_saw(4001, " bye bye");
     ws_dialer_free(dialer);
@@ -252,12 +253,12 @@ static void close_from_server(void) {
     ws_conn *conn = dial_named(dialer);
     const char *reason;
     say(conn, "do close 4010 see you");
-    must_be(WS_CLOSED, ws_recv(conn, PATIENCE_MS, &message, &error), error, "ws_recv");
-    must_be(WS_CLOSED, ws_recv(conn, PATIENCE_MS, &message, &error), error, "ws_recv again");
-    reason = ws_close_reason(conn);
+    must_be(WS_CLOSED, ws_recv(conn, PATIENCE_MS, &message, &error), &error, "ws_recv");
+    must_be(WS_CLOSED, ws_recv(conn, PATIENCE_MS, &message, &error), &error, "ws_recv again");
+    reason = ws_close_reason(conn, NULL);
     MUST(ws_close_code(conn) == 4010, "closed with %d", ws_close_code(conn));
     MUST(reason && strcmp(reason, "see you") == 0, "the reason is `%s`", reason ? reason : "NULL");
-    must_be(WS_OK, ws_close(conn, 1000, NULL, PATIENCE_MS, &error), error, "ws_close");
+    must_be(WS_OK, ws_close(conn, 1000, NULL, PATIENCE_MS, &error), &error, "ws_close");
     ws_conn_free(conn);
     ws_message_free(&message);
     /* Our answer carries the code back (RFC 6455 5.5.1). */
@@ -280,7 +281,7 @@ static void expect_failure(ws_dialer *dialer, const char *command, int failure, 
         ws_error_free(error);
         error = NULL;
     }
-    must_be(failure, ws_send(conn, WS_TEXT, "x", 1, PATIENCE_MS, &error), error, "ws_send");
+    must_be(failure, ws_send(conn, WS_TEXT, "x", 1, PATIENCE_MS, &error), &error, "ws_send");
     ws_conn_free(conn);
     ws_message_free(&message);
     expect_server_saw(close_code, NULL);
@@ -290,14 +291,14 @@ static void expect_failure(ws_dialer *dialer, const char *command, int failure, 
 static void over_the_limit(void) {
     ws_error *error = NULL;
     ws_dialer *dialer = new_dialer(NULL);
-    must_be(WS_OK, ws_dialer_set_max_message(dialer, 99999, &error), error, "set_max_message");
+    must_be(WS_OK, ws_dialer_set_max_message(dialer, 99999, &error), &error, "set_max_message");
     expect_failure(dialer, "do send binary 100000", WS_E_LIMIT_MESSAGE, 1009);
 }
 
 static void over_the_limit_in_fragments(void) {
     ws_error *error = NULL;
     ws_dialer *dialer = new_dialer(NULL);
-    must_be(WS_OK, ws_dialer_set_max_message(dialer, 9999, &error), error, "set_max_message");
+    must_be(WS_OK, ws_dialer_set_max_message(dialer, 9999, &error), &error, "set_max_message");
     expect_failure(dialer, "do fragments text 10000 5", WS_E_LIMIT_MESSAGE, 1009);
 }
 
