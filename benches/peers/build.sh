@@ -36,7 +36,7 @@ wants() {
     server) echo "openssl/ssl.h:libssl-dev zlib.h:zlib1g-dev" ;;
     limit) echo "openssl/ssl.h:libssl-dev zlib.h:zlib1g-dev libdeflate.h:libdeflate-dev" ;;
     libwebsockets) [ -n "${LWS_PREFIX:-}" ] || echo "libwebsockets.h:libwebsockets-dev openssl/ssl.h:libssl-dev" ;;
-    libcurl) [ -n "${CURL_PREFIX:-}" ] || echo "curl/curl.h:libcurl4-openssl-dev" ;;
+    libcurl) echo "openssl/ssl.h:libssl-dev zlib.h:zlib1g-dev" ;;
   esac
 }
 
@@ -74,12 +74,17 @@ build_rust() { rust --features more && cp "$out"/target/release/{tungstenite,tok
 rust() { (cd rs && CARGO_TARGET_DIR="$out/target" cargo build --release --locked "$@"); }
 
 build_libwebsockets() { peer lws-client c/lws_client.c "${LWS_PREFIX:-}" libwebsockets; }
+# The system's libcurl when it speaks WebSocket (Debian's often does not), else the one inside the curl-sys crate.
 build_libcurl() {
-  if [ -z "${CURL_PREFIX:-}" ] && ! curl-config --protocols 2>/dev/null | grep -qx 'WSS\{0,1\}'; then
-    echo "libcurl $(pkg-config --modversion libcurl 2>/dev/null) is built without WebSocket; set CURL_PREFIX" >&2
-    return 1
+  if [ -n "${CURL_PREFIX:-}" ] || curl-config --protocols 2>/dev/null | grep -qx 'WSS\{0,1\}'; then
+    peer curl-client c/curl_client.c "${CURL_PREFIX:-}" libcurl
+    return
   fi
-  peer curl-client c/curl_client.c "${CURL_PREFIX:-}" libcurl
+  rust --lib --features curl || return 1
+  local archive
+  archive=$(find "$out"/target/release/build/curl-sys-*/out -name libcurl.a | head -1)
+  [ -n "$archive" ] || { echo "no libcurl.a came out of curl-sys" >&2; return 1; }
+  $cc $cflags -o "$out/bin/curl-client" c/curl_client.c -I"${archive%/out/*}/out/include" "$archive" -lssl -lcrypto -lz -lpthread
 }
 peer() { # name source prefix pkg-config-name
   if [ -n "$3" ]; then $cc $cflags -o "$out/bin/$1" "$2" -I"$3/include" "$3"/lib/lib*.a -lssl -lcrypto -lz -lpthread -lm
