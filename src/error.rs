@@ -356,9 +356,34 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// Bytes of somebody else's, for a sentence: quoted, nothing in them unprintable, and cut to what a person reads.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
+    const SHOWN: usize = 80;
+    let mut text = String::from("\"");
+    for &byte in bytes.iter().take(SHOWN) {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text.push('"');
+    if bytes.len() > SHOWN {
+        text.push_str(&format!(" (the start of {} bytes)", bytes.len()));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_bytes_are_printable_and_short() {
+        assert_eq!(quoted(b"a \"b\" \\ \r\n\xff"), r#""a \"b\" \\ \x0d\x0a\xff""#);
+        assert_eq!(quoted(&[b'x'; 80]), format!("\"{}\"", "x".repeat(80)));
+        assert_eq!(quoted(&[b'x'; 81]), format!("\"{}\" (the start of 81 bytes)", "x".repeat(80)));
+    }
 
     #[test]
     fn the_sentence_names_host_phase_and_cause() {
