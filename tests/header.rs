@@ -31,7 +31,8 @@ fn the_header_is_what_the_sources_say() {
 fn the_header_reads_well() {
     assert!(GENERATED.lines().count() <= 900, "{} lines", GENERATED.lines().count());
     for (number, line) in GENERATED.lines().enumerate() {
-        assert!(line.chars().count() <= 104, "line {} is too long", number + 1);
+        let width = if line.starts_with("#define") { 108 } else { 100 };
+        assert!(line.len() <= width, "line {} is too long", number + 1);
         assert!(line.is_ascii() && !line.contains('\t') && line.trim_end() == line, "line {}: {line}", number + 1);
         assert!(!line.contains("//") || line.contains("://"), "line {} has a comment that C89 has not", number + 1);
         let Some(define) = line.strip_prefix("#define ") else { continue };
