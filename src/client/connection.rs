@@ -73,6 +73,8 @@ pub struct Connection {
     pub(super) received: OnceLock<Close>,
     agreed: Box<Agreed>,
     tls_facts: Option<(&'static str, &'static str)>,
+    /// Ours and the peer's, asked for at once: when the connection is over the system has forgotten them.
+    addresses: (Option<SocketAddr>, Option<SocketAddr>),
     context: Box<str>,
 }
 
@@ -134,6 +136,7 @@ impl Connection {
         rx.cipher.rest();
         rx.plain.rest();
         Connection {
+            addresses: (parts.stream.local_addr(), parts.stream.peer_addr()),
             stream: parts.stream,
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx { wire: Buffer::new(), plain: Buffer::new() }),
@@ -189,12 +192,12 @@ impl Connection {
 
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.stream.local_addr()
+        self.addresses.0
     }
 
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr()
+        self.addresses.1
     }
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.

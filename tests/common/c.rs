@@ -39,14 +39,27 @@ pub fn library_folder() -> PathBuf {
 /// Compiles a program against the shared library.
 pub fn compile(source: &Path, build: &Build) -> PathBuf {
     let folder = library_folder();
+    let (mut compiler, program) = compiler(source, build);
+    compiler.arg("-L").arg(&folder).args(["-lwsdial", "-lpthread"]).arg(format!("-Wl,-rpath,{}", folder.display()));
+    succeed(&mut compiler, "the compiler");
+    program
+}
+
+/// Compiles a program with the static library in it.
+pub fn compile_static(source: &Path) -> PathBuf {
+    let (mut compiler, program) = compiler(source, &Build { tag: "static", ..PLAIN });
+    compiler.arg(library_folder().join("libwsdial.a")).args(["-lpthread", "-lm", "-ldl"]);
+    succeed(&mut compiler, "the compiler");
+    program
+}
+
+fn compiler(source: &Path, build: &Build) -> (Command, PathBuf) {
     let name = source.file_stem().and_then(OsStr::to_str).expect("a name");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", build.tag));
     let mut compiler = Command::new(build.compiler);
     compiler.args(STRICT).args(build.flags).args(["-D_GNU_SOURCE", "-g"]);
     compiler.arg("-I").arg(root().join("include")).arg(source).arg("-o").arg(&program);
-    compiler.arg("-L").arg(&folder).args(["-lwsdial", "-lpthread"]).arg(format!("-Wl,-rpath,{}", folder.display()));
-    succeed(&mut compiler, "the compiler");
-    program
+    (compiler, program)
 }
 
 /// Compiles and runs one of `tests/c`: it must say nothing on stderr and end with 0.
@@ -57,7 +70,7 @@ pub fn run(name: &str, build: &Build, arguments: &[&str]) {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name} wrote to stderr");
 }
 
-pub fn command(program: &Path, build: &Build) -> Command {
+fn command(program: &Path, build: &Build) -> Command {
     match build.runner.split_first() {
         None => Command::new(program),
         Some((runner, rest)) => {
@@ -70,6 +83,8 @@ pub fn command(program: &Path, build: &Build) -> Command {
 
 /// Runs a program to its end, which must come in time.
 pub fn finish(command: &mut Command, name: &str) -> Output {
+    // cargo names the folder with the last `cargo build`'s library first, which may be an older one.
+    command.env("LD_LIBRARY_PATH", library_folder());
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = spawned.unwrap_or_else(|error| panic!("{name}: {:?} cannot be run: {error}", command.get_program()));
     let id = child.id();

@@ -38,6 +38,13 @@ pub struct Server {
     pub ca: PathBuf,
 }
 
+impl Server {
+    /// What every C program is told.
+    pub fn arguments(&self) -> [&str; 3] {
+        [&self.ws, &self.wss, self.ca.to_str().expect("a path in UTF-8")]
+    }
+}
+
 /// Starts a server for both schemes.
 pub fn start() -> Server {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
@@ -161,7 +168,8 @@ fn serve(mut wire: Wire) {
     match path.as_str() {
         "hang" => return drop(read_to_end(&mut wire)),
         "reject" => {
-            let answer = "HTTP/1.1 403 Not You\r\nX-Why: because\r\nX-Why: again\r\nContent-Length: 9\r\n\r\ngo away\r\n";
+            let answer =
+                "HTTP/1.1 403 Not You\r\nX-Why: because\r\nX-Why: again\r\nContent-Length: 9\r\n\r\ngo away\r\n";
             let _ = wire.write_all(answer.as_bytes()).and_then(|()| wire.flush());
             return drop(read_to_end(&mut wire));
         }
@@ -206,11 +214,8 @@ fn perform(mut socket: WebSocket<Replay>, path: &str) {
         "silent" => std::mem::forget(socket),
         // Closing a socket over unread bytes resets the connection.
         "rst" => drop(wire.socket().peek(&mut [0])),
-        "fin" => {
-            let _ = wire.socket().peek(&mut [0]);
-            let _ = wire.socket().shutdown(Shutdown::Write);
-            let _ = read_socket_to_end(wire.socket());
-        }
+        // With nothing unread it ends it, and what comes later is answered by a reset.
+        "fin" => drop(wire.socket().read(&mut [0; 4096])),
         _ => {
             for len in argument.split(',').filter_map(|len| len.parse().ok()) {
                 if socket.send(Message::binary(vec![b'x'; len])).is_err() {
@@ -239,15 +244,11 @@ fn echo(socket: &mut WebSocket<Replay>) {
         let _ = tls.flush();
     }
     let _ = wire.socket().shutdown(Shutdown::Write);
-    let _ = read_socket_to_end(wire.socket());
+    let _ = std::io::copy(&mut wire.socket(), &mut std::io::sink());
 }
 
 fn read_to_end(wire: &mut Wire) -> std::io::Result<u64> {
     std::io::copy(wire, &mut std::io::sink())
-}
-
-fn read_socket_to_end(mut socket: &TcpStream) -> std::io::Result<u64> {
-    std::io::copy(&mut socket, &mut std::io::sink())
 }
 
 fn unhex(text: &str) -> Vec<u8> {
