@@ -30,7 +30,7 @@ interrupted() {
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.02
   done
-  pkill -INT -P "$pid" 2>/dev/null || true
+  kill -INT "$pid" 2>/dev/null || true
   wait "$pid" || code=$?
   SAID=$(cat "$log")
   [ "$code" = 0 ] || fail "$1 ended with $code: $SAID"

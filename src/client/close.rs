@@ -111,8 +111,7 @@ impl Connection {
 
     /// close_notify if the wire takes it, then the end of TCP in both directions, which wakes every call inside.
     fn end_stream(&self) {
-        self.owe_close_notify();
-        self.push(Wait::Never);
+        self.take_leave();
         self.stream.shutdown();
         let mut link = self.link.lock();
         link.eof = true;
@@ -120,9 +119,10 @@ impl Connection {
         self.wake_waiters();
     }
 
-    pub(super) fn owe_close_notify(&self) {
-        let mut link = self.link.lock();
-        let link = &mut *link;
+    /// Sends close_notify if there is TLS, as far as that needs no waiting.
+    pub(super) fn take_leave(&self) {
+        let mut guard = self.link.lock();
+        let link = &mut *guard;
         // Behind close_notify nothing can be sealed: a close frame that is still owed goes first, or the stream is cut.
         if let Some(tls) = &mut link.tls
             && link.close.is_none()
@@ -131,5 +131,7 @@ impl Connection {
             link.notified = true;
             tls.close_notify(&mut link.tls_out);
         }
+        drop(guard);
+        self.push(Wait::Never);
     }
 }

@@ -247,6 +247,9 @@ impl Connection {
         link.eof = true;
         self.wake_waiters();
         drop(link);
+        if ending.is_ok() {
+            self.take_leave();
+        }
         self.stream.shutdown();
         ending
     }

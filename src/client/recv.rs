@@ -201,8 +201,7 @@ impl Connection {
             (link.failure.is_some(), link.send_failure.is_some())
         };
         if out && failed {
-            self.owe_close_notify();
-            self.push(Wait::Never);
+            self.take_leave();
             self.stream.shutdown_write();
         }
         if !out && (stuck || by.is_some_and(|by| by <= Instant::now())) {

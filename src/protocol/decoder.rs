@@ -119,7 +119,7 @@ impl Decoder {
     pub(crate) fn reserve(&self, message: &mut Vec<u8>) -> Result<(), Error> {
         let room = message.capacity() - message.len();
         let awaited = to_usize(self.direct());
-        // Exactly as much room as payload would leave no byte behind it.
+        // Reading makes both less by the same, so what is decided here about the byte behind the payload stays true.
         if room > awaited || (room >= LEAST_ROOM && room < awaited) {
             return Ok(());
         }
@@ -295,6 +295,8 @@ impl Decoder {
         };
         let doubled = (2 * message.capacity() - len).min(to_usize(more).max(FIRST_ROOM));
         let room = least.max(doubled).saturating_add(1);
+        // Room for exactly the rest would leave no byte behind it.
+        let room = room.saturating_add(usize::from(room == awaited));
         message.try_reserve_exact(room).map_err(|_| no_memory(len, n.max(awaited)))
     }
 
@@ -359,3 +361,7 @@ fn not_utf8(message: &[u8]) -> Error {
 #[cfg(test)]
 #[path = "decoder_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decoder_random.rs"]
+mod random;

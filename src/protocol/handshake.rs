@@ -285,8 +285,11 @@ fn check_subprotocol(head: &Head, offered: &[String]) -> Result<Option<String>, 
     match offered.iter().find(|name| name.as_bytes() == value) {
         Some(name) => Ok(Some(name.clone())),
         None => {
-            let offer = if offered.is_empty() { "none".to_owned() } else { quoted(offered.join(", ").as_bytes()) };
-            let text = format!("the server chose the subprotocol {}, offered was {offer}", quoted(value));
+            let offer = match offered {
+                [] => "none was offered".to_owned(),
+                _ => format!("offered was {}", quoted(offered.join(", ").as_bytes())),
+            };
+            let text = format!("the server chose the subprotocol {}, {offer}", quoted(value));
             Err(Error::new(Code::HandshakeSubprotocol, text))
         }
     }
