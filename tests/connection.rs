@@ -332,7 +332,12 @@ fn a_second_receiver_is_told_so() {
     });
     let connection = Arc::new(dial(&url));
     let (first, second) = (Arc::clone(&connection), Arc::clone(&connection));
-    let receiver = thread::spawn(move || recv(&first).text().map(str::to_owned));
+    let receiver = thread::spawn(move || {
+        let mut message = Message::new();
+        // Which of the two is the second is open until one of them is inside for good.
+        while first.recv(&mut message, bound()).is_err_and(|error| error.code() == Code::UsageReceiver) {}
+        message.text().map(str::to_owned)
+    });
     let refused = thread::spawn(move || {
         let mut message = Message::new();
         loop {
