@@ -23,8 +23,8 @@ fn messages_in_the_segment_of_the_answer_are_not_lost() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 5.1-mask
-// RFC 6455 rule 5.3-fresh-key
+// RFC 6455 rule 5.1-mask-client
+// RFC 6455 rule 5.3-mask-fresh
 #[test]
 fn every_frame_is_masked_with_a_key_of_its_own() {
     let (url, server) = serve(|mut peer| {
@@ -50,7 +50,7 @@ fn every_frame_is_masked_with_a_key_of_its_own() {
 }
 
 // RFC 6455 rule 5.5.2-pong
-// RFC 6455 rule 5.5.3-same-data
+// RFC 6455 rule 5.5.3-pong-payload
 #[test]
 fn a_ping_is_answered_while_receiving_even_between_fragments() {
     let (url, server) = serve(|mut peer| {
@@ -67,11 +67,11 @@ fn a_ping_is_answered_while_receiving_even_between_fragments() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 5.5.1-answer
-// RFC 6455 rule 7.1.5-code
-// RFC 6455 rule 7.1.6-reason
+// RFC 6455 rule 5.5.1-echo-close
+// RFC 6455 rule 7.1.5-close-code
+// RFC 6455 rule 7.1.6-close-reason
 // RFC 6455 rule 6.1-open
-// RFC 6455 rule 5.5.1-no-data-after
+// RFC 6455 rule 5.5.1-nothing-after-close
 #[test]
 fn the_servers_close_is_answered_with_its_code_and_told_once_and_for_ever() {
     let (url, server) = serve(|mut peer| {
@@ -98,7 +98,7 @@ fn the_servers_close_is_answered_with_its_code_and_told_once_and_for_ever() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 7.1.5-code
+// RFC 6455 rule 7.1.5-no-code-1005
 #[test]
 fn a_close_without_a_body_is_1005_and_answered_without_a_body() {
     let (url, server) = serve(|mut peer| {
@@ -111,7 +111,7 @@ fn a_close_without_a_body_is_1005_and_answered_without_a_body() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 7.1.1-server-first
+// RFC 6455 rule 7.1.1-server-closes-tcp
 // RFC 6455 rule 5.5.1-tcp
 #[test]
 fn our_close_waits_for_the_peers_close_and_for_the_end_of_tcp() {
@@ -219,7 +219,7 @@ fn messages_that_were_whole_before_the_close_stay_for_a_receiver() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 7.1.7-code
+// RFC 6455 rule 7.1.7-fail-sends-close
 // RFC 6455 rule 7.1.7-close
 #[test]
 fn every_violation_puts_its_code_on_the_wire_and_is_reported_for_ever_after() {
@@ -281,7 +281,7 @@ fn a_message_over_the_limit_ends_with_1009_before_its_payload_comes() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 7.1.5-code
+// RFC 6455 rule 7.1.5-abnormal-1006
 // RFC 6455 rule 7.2.1-lost
 #[test]
 fn an_end_without_a_close_frame_is_abnormal_and_no_part_of_a_message_is_given_out() {
@@ -487,7 +487,7 @@ fn what_must_not_be_sent_is_refused_before_anything_is() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 5.5.1-no-data-after
+// RFC 6455 rule 5.5.1-nothing-after-close
 #[test]
 fn nothing_follows_our_close_frame_whatever_else_is_asked_for() {
     let (url, server) = serve(|mut peer| {

@@ -46,7 +46,6 @@ fn every_dial_has_a_key_of_its_own() {
     }
 }
 
-// RFC 6455 rule 4.1-request
 // RFC 6455 rule 4.1-wait
 #[test]
 fn behind_the_request_nothing_is_sent_until_the_answer_has_come() {

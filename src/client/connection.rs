@@ -310,6 +310,9 @@ impl Drop for Connection {
     /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
     /// which can overtake our close frame.
     fn drop(&mut self) {
+        if self.link.get_mut().close_sent {
+            self.take_leave();
+        }
         self.stream.shutdown_write();
         let mut away = [0; 4096];
         for _ in 0..256 {
