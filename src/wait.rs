@@ -1,5 +1,7 @@
-//! How long a caller is willing to wait. Time is the monotonic clock's; nothing here sleeps.
+//! How long a caller is willing to wait, and what may end the wait before. Time is the monotonic clock's; nothing here
+//! sleeps.
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// The patience of one call, for the whole call.
@@ -53,6 +55,61 @@ impl Wait {
             (Wait::Never, _) | (_, Wait::Never) => Wait::Never,
             (Wait::Forever, wait) | (wait, Wait::Forever) => wait,
             (Wait::Until(a), Wait::Until(b)) => Wait::Until(a.min(b)),
+        }
+    }
+}
+
+/// Why a wait was over before what it was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// The caller would not wait.
+    Never,
+    /// The time ran out.
+    Time,
+    /// The cancel token is fired.
+    Cancelled,
+    /// A signal was handled, or may have been.
+    Interrupted,
+}
+
+/// A [`Wait`] with what else may end it. Copied from call to call within one public call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience<'a> {
+    pub(crate) wait: Wait,
+    /// Readable when the cancel token is fired.
+    pub(crate) token: Option<BorrowedFd<'a>>,
+    /// Whether a handled signal ends the wait.
+    pub(crate) interruptible: bool,
+}
+
+impl From<Wait> for Patience<'_> {
+    fn from(wait: Wait) -> Self {
+        Patience { wait, token: None, interruptible: false }
+    }
+}
+
+impl<'a> Patience<'a> {
+    /// The same, but no longer than `wait`.
+    pub(crate) fn at_most(self, wait: Wait) -> Patience<'a> {
+        Patience { wait: self.wait.earlier(wait), ..self }
+    }
+
+    /// Whether a system call may do the waiting: nothing but its own end can end it.
+    pub(crate) fn may_block(self) -> bool {
+        self.wait == Wait::Forever && self.token.is_none() && !self.interruptible
+    }
+
+    /// Whether a wait for another thread's lock must be cut into slices: it sees neither tokens nor signals.
+    pub(crate) fn needs_slices(self) -> bool {
+        self.wait != Wait::Never && (self.token.is_some() || self.interruptible)
+    }
+
+    /// Why nothing is waited for any more, if time alone decides.
+    pub(crate) fn over(self) -> Option<Over> {
+        match self.wait {
+            Wait::Never => Some(Over::Never),
+            wait if wait.is_over() => Some(Over::Time),
+            _ => None,
         }
     }
 }

@@ -6,23 +6,32 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::cancel::Cancel;
+use super::keepalive::Keepalive;
 use super::link::Link;
+use super::open::Opening;
 use crate::buffer::Buffer;
 use crate::dialer::Dialer;
 use crate::error::{Code, Error, Phase};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
+use crate::net::sys;
 use crate::net::tls::Tls;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
-use crate::protocol::handshake::Agreed;
+use crate::protocol::handshake::{Agreed, Handshake};
 use crate::protocol::message::Message;
-use crate::wait::Wait;
+use crate::wait::{Over, Patience, Wait};
+
+/// How long a wait for another thread lasts before tokens and signals are looked at.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,10 +53,14 @@ pub enum Outcome {
     Interrupted = 6,
 }
 
-impl Outcome {
-    /// What a call answers whose patience ended before it could do anything.
-    pub(super) fn of_impatience(wait: Wait) -> Outcome {
-        if wait == Wait::Never { Outcome::Again } else { Outcome::Timeout }
+impl From<Over> for Outcome {
+    fn from(over: Over) -> Outcome {
+        match over {
+            Over::Never => Outcome::Again,
+            Over::Time => Outcome::Timeout,
+            Over::Cancelled => Outcome::Cancelled,
+            Over::Interrupted => Outcome::Interrupted,
+        }
     }
 }
 
@@ -62,103 +75,208 @@ pub struct Connection {
     pub(super) turn: Condvar,
     /// How many wait for `turn`.
     pub(super) waiters: AtomicUsize,
-    /// A thread is in `recv`.
+    /// The holder of `rx` is a receiver.
     pub(super) receiving: AtomicBool,
     /// The holder of `tx` waits, or may at any moment.
     pub(super) tx_waits: AtomicBool,
     pub(super) max_message: AtomicU64,
     pub(super) secure: bool,
+    pub(super) keeps_alive: bool,
+    interruptible: bool,
     pub(super) read_size: usize,
     pub(super) write_size: usize,
+    pub(super) read_ahead: (usize, usize),
     pub(super) received: OnceLock<Close>,
-    agreed: Box<Agreed>,
-    tls_facts: Option<(&'static str, &'static str)>,
-    /// Ours and the peer's, asked for at once: when the connection is over the system has forgotten them.
+    pub(super) agreed: OnceLock<Box<Agreed>>,
+    pub(super) tls_facts: OnceLock<(&'static str, &'static str)>,
+    token: Mutex<Option<Arc<Cancel>>>,
+    has_token: AtomicBool,
+    /// The process that made it.
+    generation: u64,
+    /// The descriptor goes back to the caller who gave it.
+    returned: bool,
+    /// Kept from the start: the system forgets them when the connection is reset.
     addresses: (Option<SocketAddr>, Option<SocketAddr>),
     context: Box<str>,
 }
 
 /// The receiving side.
 pub(super) struct Rx {
+    /// The opening handshake, while it is under way.
+    pub(super) opening: Option<Box<Opening>>,
     pub(super) decoder: Decoder,
     /// From the socket, sealed.
     pub(super) cipher: Buffer,
     /// From the socket, not decoded.
     pub(super) plain: Buffer,
+    /// Lent to the caller to be filled, behind the bytes that wait for more.
+    pub(super) input: Option<Buffer>,
     /// The message that is arriving.
     pub(super) message: Vec<u8>,
-    /// Messages that were whole when a closer began to read.
+    /// Messages that were whole before anybody asked for them.
     pub(super) ready: VecDeque<Message>,
+    pub(super) ready_bytes: usize,
     /// The end, once a receiver has met it.
     pub(super) over: Option<Result<Outcome, Error>>,
+    /// The end was told to a receiver.
+    pub(super) told: bool,
     /// This reader told the link that it is awake.
     pub(super) awake: bool,
     /// The last message was large: the next header is read alone, so that its payload needs no copy.
     pub(super) large: bool,
+    /// Nothing can be made of what is here: more bytes are needed.
+    pub(super) dry: bool,
 }
 
 /// The sending side.
+#[derive(Default)]
 pub(super) struct Tx {
     /// Bytes for the socket, sealed if there is TLS. Whole frames, whenever `tx` is free.
     pub(super) wire: Buffer,
     /// Masked bytes of a frame on their way to be sealed.
     pub(super) plain: Buffer,
+    /// Bytes of before `wire`, lent to the caller to be written.
+    pub(super) output: Buffer,
 }
 
-/// What a dial brings home.
-pub(super) struct Parts {
-    pub(super) stream: Stream,
-    pub(super) tls: Option<Tls>,
-    /// Sealed bytes behind the answer.
-    pub(super) cipher: Buffer,
-    /// Bytes behind the answer: they belong to the frames.
-    pub(super) plain: Buffer,
-    /// Records that are still to be sent.
-    pub(super) tls_out: Buffer,
-    pub(super) agreed: Box<Agreed>,
-    pub(super) context: String,
+impl Tx {
+    pub(super) fn unsent(&self) -> usize {
+        self.wire.len() + self.output.len()
+    }
 }
 
 impl Connection {
-    pub(super) fn new(parts: Parts, dialer: &Dialer) -> Connection {
-        let tls_facts =
-            parts.tls.as_ref().map(|tls| (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default()));
-        let mut rx = Rx {
+    /// A connection that has yet to open: `handshake` and, if any, `tls` over `stream`.
+    pub(super) fn new(stream: Stream, tls: Option<Tls>, handshake: Handshake, dialer: &Dialer, context: &str) -> Connection {
+        let rx = Rx {
+            opening: Some(Box::new(Opening::new(handshake))),
             decoder: Decoder::new(dialer.max_message),
-            cipher: parts.cipher,
-            plain: parts.plain,
+            cipher: Buffer::new(),
+            plain: Buffer::new(),
+            input: None,
             message: Vec::new(),
             ready: VecDeque::new(),
+            ready_bytes: 0,
             over: None,
+            told: false,
             awake: false,
             large: false,
+            dry: false,
         };
-        rx.cipher.rest();
-        rx.plain.rest();
         Connection {
-            addresses: (parts.stream.local_addr(), parts.stream.peer_addr()),
-            stream: parts.stream,
+            addresses: (stream.local_addr(), stream.peer_addr()),
+            stream,
             rx: Mutex::new(rx),
-            tx: Mutex::new(Tx { wire: Buffer::new(), plain: Buffer::new() }),
-            secure: parts.tls.is_some(),
-            link: Mutex::new(Link { tls: parts.tls, tls_out: parts.tls_out, ..Link::default() }),
+            tx: Mutex::new(Tx::default()),
+            secure: tls.is_some(),
+            link: Mutex::new(Link { tls, ..Link::default() }),
             turn: Condvar::new(),
             waiters: AtomicUsize::new(0),
             receiving: AtomicBool::new(false),
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
+            keeps_alive: dialer.keepalive.is_some(),
+            interruptible: dialer.interruptible,
             read_size: dialer.read_buffer,
             write_size: dialer.write_buffer,
+            read_ahead: dialer.read_ahead,
             received: OnceLock::new(),
-            agreed: parts.agreed,
-            tls_facts,
-            context: parts.context.into_boxed_str(),
+            agreed: OnceLock::new(),
+            tls_facts: OnceLock::new(),
+            token: Mutex::new(None),
+            has_token: AtomicBool::new(false),
+            generation: sys::fork_generation(),
+            returned: false,
+            context: context.into(),
+        }
+    }
+
+    /// Starts what begins with the connection being open.
+    pub(super) fn start_keepalive(&self, dialer_keepalive: Option<(Duration, Option<Duration>)>) {
+        if let Some((every, within)) = dialer_keepalive {
+            self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
+        }
+    }
+
+    /// The token that ends every later waiting call while it is fired; `None` for no token.
+    pub fn set_cancel(&self, token: Option<Arc<Cancel>>) {
+        let mut own = self.token.lock();
+        self.has_token.store(token.is_some(), Ordering::SeqCst);
+        *own = token;
+    }
+
+    /// Runs one public call: refuses it in a forked child and while the handshake is under way, and gives it its
+    /// patience. A fired token ends a waiting call before it begins.
+    #[inline]
+    pub(super) fn call(
+        &self,
+        wait: Wait,
+        work: impl FnOnce(Patience<'_>) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        if self.agreed.get().is_none() {
+            return Err(self.not_open());
+        }
+        self.call_any(wait, work)
+    }
+
+    /// The same, also while the handshake is under way.
+    #[inline]
+    pub(super) fn call_any(
+        &self,
+        wait: Wait,
+        work: impl FnOnce(Patience<'_>) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        if self.generation != sys::fork_generation() {
+            return Err(forked());
+        }
+        let wait = if self.stream.is_memory() { Wait::Never } else { wait };
+        if !self.has_token.load(Ordering::Relaxed) {
+            return work(Patience { wait, token: None, interruptible: self.interruptible });
+        }
+        let token = self.token.lock().clone();
+        if wait != Wait::Never && token.as_ref().is_some_and(|token| token.is_fired()) {
+            return Ok(Outcome::Cancelled);
+        }
+        let token = token.as_deref().map(Cancel::as_fd);
+        work(Patience { wait, token, interruptible: self.interruptible })
+    }
+
+    #[cold]
+    fn not_open(&self) -> Error {
+        match &self.link.lock().failure {
+            Some(failure) => failure.clone(),
+            None => self.about_us(Error::new(Code::UsageState, "the opening handshake is not over")),
+        }
+    }
+
+    /// A lock that another thread may hold while it waits. `take` waits until a moment at the most.
+    pub(super) fn wait_for_lock<T>(
+        &self,
+        patience: Patience<'_>,
+        take: impl Fn(Option<Instant>) -> Option<T>,
+    ) -> Result<T, Over> {
+        if !patience.needs_slices() {
+            let until = match patience.wait {
+                Wait::Until(moment) => Some(moment),
+                _ => None,
+            };
+            return take(until).ok_or(Over::Time);
+        }
+        loop {
+            let slice = patience.at_most(Wait::for_duration(SLICE));
+            let Wait::Until(moment) = slice.wait else { return Err(Over::Never) };
+            if let Some(taken) = take(Some(moment)) {
+                return Ok(taken);
+            }
+            if let Some(over) = sliced_over(patience) {
+                return Err(over);
+            }
         }
     }
 
     /// The subprotocol that the server chose; empty when none.
     pub fn subprotocol(&self) -> &str {
-        self.agreed.subprotocol.as_deref().unwrap_or_default()
+        self.agreed.get().and_then(|agreed| agreed.subprotocol.as_deref()).unwrap_or_default()
     }
 
     /// Limits received messages to that many bytes, 0 for no limit, from the next frame on.
@@ -180,14 +298,15 @@ impl Connection {
         self.received.get().map(|close| close.reason.as_str())
     }
 
-    /// The status of the server's answer: 101.
+    /// The status of the server's answer: 101; 0 while it is awaited.
     pub fn status(&self) -> u16 {
-        self.agreed.head.status
+        self.agreed.get().map_or(0, |agreed| agreed.head.status)
     }
 
     /// The header fields of the server's answer.
     pub fn headers(&self) -> &Headers {
-        &self.agreed.head.headers
+        static NONE: Headers = Headers::new();
+        self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
     }
 
     /// Our address; `None` on a unix socket.
@@ -202,12 +321,12 @@ impl Connection {
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        self.tls_facts.map(|(version, _)| version)
+        self.tls_facts.get().map(|(version, _)| *version)
     }
 
     /// The cipher suite, or `None` without TLS.
     pub fn tls_cipher(&self) -> Option<&'static str> {
-        self.tls_facts.map(|(_, cipher)| cipher)
+        self.tls_facts.get().map(|(_, cipher)| *cipher)
     }
 
     /// Ends the connection for a fault of our own; every later call tells.

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::Outcome;
+use super::keepalive::Keepalive;
 use crate::buffer::Buffer;
-use crate::client::Outcome;
 use crate::error::Error;
 use crate::net::tls::Tls;
 use crate::protocol::close::Close;
@@ -42,6 +43,7 @@ pub(super) struct Link {
     pub(super) tls_out: Buffer,
     /// The newest ping's answer (RFC 6455 5.5.3: only the newest needs one).
     pub(super) pong: Option<Payload>,
+    pub(super) keepalive: Option<Box<Keepalive>>,
     /// Our close frame, while it is owed.
     pub(super) close: Option<Close>,
     /// Bytes were left in `tx` when its holder went.
@@ -62,14 +64,19 @@ pub(super) struct Link {
     pub(super) timed_out: bool,
     /// close_notify is in `tx` or gone.
     pub(super) notified: bool,
-    /// When the end is awaited no longer; set when the end begins.
+    /// When the end, or the opening handshake, is awaited no longer.
     pub(super) end_by: Option<Instant>,
 }
 
 impl Link {
     /// Whether anything waits for the next frame boundary.
     pub(super) fn owes(&self) -> bool {
-        self.send_failure.is_none() && (self.pong.is_some() || self.close.is_some() || !self.tls_out.is_empty())
+        self.send_failure.is_none()
+            && (self.pong.is_some() || self.close.is_some() || !self.tls_out.is_empty() || self.owes_ping())
+    }
+
+    fn owes_ping(&self) -> bool {
+        self.keepalive.as_ref().is_some_and(|keepalive| keepalive.is_owed())
     }
 
     /// Owes the answer to a ping, unless a close frame was sent or came (RFC 6455 5.5.1, 5.5.2).
@@ -84,6 +91,7 @@ impl Link {
         if !self.close_sent && self.close.is_none() {
             self.close = Some(close);
         }
+        self.keepalive = None;
         self.end_by.get_or_insert_with(|| Instant::now() + CLOSE_LIMIT);
     }
 

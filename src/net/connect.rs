@@ -15,10 +15,10 @@ use super::stream::Stream;
 use super::sys::{self, Watch};
 use crate::error::{Code, Error, Phase};
 use crate::target::Target;
-use crate::wait::Wait;
+use crate::wait::{Over, Patience, Wait};
 
 /// Connects to `target`, a unix socket included. The error names the phase and every address that was tried.
-pub(crate) fn connect(target: &Target, wait: Wait) -> Result<Stream, Error> {
+pub(crate) fn connect(target: &Target, wait: Patience<'_>) -> Result<Stream, Error> {
     if let Some(path) = &target.socket {
         return connect_unix(path, wait).map_err(|error| error.in_phase(Phase::Connect));
     }
@@ -32,7 +32,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// How often a unix listener with a full queue is asked again: there is no event to wait for.
 const QUEUE_FULL_DELAY: Duration = Duration::from_millis(10);
 
-fn connect_tcp(addresses: &[SocketAddr], wait: Wait) -> Result<Stream, Error> {
+fn connect_tcp(addresses: &[SocketAddr], wait: Patience<'_>) -> Result<Stream, Error> {
     let mut race = Race { waiting: addresses, running: Vec::new(), failures: Vec::new(), next_at: Instant::now() };
     loop {
         while race.is_next_due() {
@@ -46,13 +46,15 @@ fn connect_tcp(addresses: &[SocketAddr], wait: Wait) -> Result<Stream, Error> {
         let next = if race.waiting.is_empty() { Wait::Forever } else { Wait::Until(race.next_at) };
         let mut watches: Vec<Watch> =
             race.running.iter().map(|attempt| Watch::new(attempt.socket.as_fd(), false, true)).collect();
-        let ready = sys::poll(&mut watches, wait.earlier(next))
+        let over = sys::poll(&mut watches, wait.at_most(next))
             .map_err(|error| Error::from_io(Code::Io, "cannot wait for a connection", &error))?;
         if let Some(stream) = race.judge(&watches) {
             return Ok(stream);
         }
-        if !ready && wait.is_over() {
-            return Err(race.timed_out());
+        match over {
+            Some(Over::Cancelled | Over::Interrupted) => return Err(race.broken_off(over)),
+            Some(_) if wait.over().is_some() => return Err(race.timed_out()),
+            _ => {}
         }
     }
 }
@@ -149,9 +151,16 @@ impl Race<'_> {
         Error::new(Code::Connect, detail).with_os_error(self.last_os_error())
     }
 
+    fn broken_off(&self, over: Option<Over>) -> Error {
+        broken_off(over, &format!("connecting to {}", self.silent()))
+    }
+
+    fn silent(&self) -> String {
+        self.running.iter().map(|attempt| attempt.addr.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
     fn timed_out(&self) -> Error {
-        let silent: Vec<String> = self.running.iter().map(|attempt| attempt.addr.to_string()).collect();
-        let mut detail = format!("no answer in time from {}", silent.join(", "));
+        let mut detail = format!("no answer in time from {}", self.silent());
         if !self.failures.is_empty() {
             let _ = write!(detail, "; {}", self.reasons());
         }
@@ -179,7 +188,7 @@ impl Attempt {
     }
 }
 
-fn connect_unix(path: &Path, wait: Wait) -> Result<Stream, Error> {
+fn connect_unix(path: &Path, wait: Patience<'_>) -> Result<Stream, Error> {
     let bytes = path.as_os_str().as_bytes();
     let (shown, len, most) = (path.display(), bytes.len(), sys::UNIX_PATH_MAX);
     if len > most {
@@ -199,15 +208,26 @@ fn connect_unix(path: &Path, wait: Wait) -> Result<Stream, Error> {
                 return Stream::new(socket.into()).map_err(|error| refused(&error));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if wait.is_over() {
+                if wait.over().is_some() {
                     let detail = format!("no answer in time from {shown}: its queue is full");
                     return Err(Error::new(Code::Timeout, detail).with_os_error(libc::EAGAIN));
                 }
-                let pause = wait.earlier(Wait::for_duration(QUEUE_FULL_DELAY));
-                sys::poll(&mut [], pause).map_err(|error| refused(&error))?;
+                let pause = wait.at_most(Wait::for_duration(QUEUE_FULL_DELAY));
+                let over = sys::poll(&mut [], pause).map_err(|error| refused(&error))?;
+                if matches!(over, Some(Over::Cancelled | Over::Interrupted)) {
+                    return Err(broken_off(over, &format!("connecting to {shown}")));
+                }
             }
             Err(error) => return Err(refused(&error)),
         }
+    }
+}
+
+/// What a dial says that a token or a signal has ended.
+pub(crate) fn broken_off(over: Option<Over>, doing: &str) -> Error {
+    match over {
+        Some(Over::Interrupted) => Error::new(Code::Interrupted, format!("interrupted by a signal while {doing}")),
+        _ => Error::new(Code::Cancelled, format!("cancelled while {doing}")),
     }
 }
 
@@ -225,8 +245,8 @@ mod tests {
     use super::*;
     use crate::target::Scheme;
 
-    fn limit(ms: u64) -> Wait {
-        Wait::for_duration(Duration::from_millis(ms))
+    fn limit(ms: u64) -> Patience<'static> {
+        Wait::for_duration(Duration::from_millis(ms)).into()
     }
 
     fn listener(ip: &str) -> (TcpListener, SocketAddr) {
@@ -250,7 +270,7 @@ mod tests {
             loop {
                 let (fd, _) = sys::connect_tcp(&addr).unwrap();
                 let mut watch = [Watch::new(fd.as_fd(), false, true)];
-                let answered = sys::poll(&mut watch, limit(100)).unwrap();
+                let answered = sys::poll(&mut watch, limit(100)).unwrap().is_none();
                 queue.push(fd);
                 if !answered {
                     return BlackHole { addr, _listener: listener, _queue: queue };

@@ -10,12 +10,13 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::connect::broken_off;
 use super::sys::{self, PerProcess, SignalsBlocked, Watch};
 use crate::error::{Code, Error, Phase};
-use crate::wait::Wait;
+use crate::wait::{Over, Patience, Wait};
 
 /// All addresses of `host`, best first. Errors are in [`Phase::Resolve`].
-pub(crate) fn resolve(host: &str, port: u16, wait: Wait) -> Result<Vec<SocketAddr>, Error> {
+pub(crate) fn resolve(host: &str, port: u16, wait: Patience<'_>) -> Result<Vec<SocketAddr>, Error> {
     let addresses = match without_resolver(host) {
         Some(addresses) => addresses,
         None => look_up(host, wait, system_look_up).map_err(|error| error.in_phase(Phase::Resolve))?,
@@ -49,18 +50,21 @@ fn system_look_up(host: &str) -> io::Result<Vec<IpAddr>> {
 
 type Found = io::Result<Vec<IpAddr>>;
 
-fn look_up(host: &str, wait: Wait, work: impl FnOnce(&str) -> Found + Send + 'static) -> Result<Vec<IpAddr>, Error> {
-    let Some(slot) = Slot::take(wait) else {
+fn look_up(host: &str, wait: Patience<'_>, work: impl FnOnce(&str) -> Found + Send + 'static) -> Result<Vec<IpAddr>, Error> {
+    // Nobody waits here but behind eight look-ups that hang: a token is looked at before and after.
+    let Some(slot) = Slot::take(wait.wait) else {
         let detail = format!("no answer for {host} in time: {HELPERS} earlier look-ups are still under way");
         return Err(Error::new(Code::Timeout, detail));
     };
     let (done, found) = start(slot, host, work)
         .map_err(|error| Error::from_io(Code::Resolve, &format!("cannot start to look up {host}"), &error))?;
     let mut watches = [Watch::new(done.as_fd(), true, false)];
-    let ready = sys::poll(&mut watches, wait)
+    let over = sys::poll(&mut watches, wait)
         .map_err(|error| Error::from_io(Code::Resolve, &format!("cannot wait for {host}"), &error))?;
-    if !ready {
-        return Err(Error::new(Code::Timeout, format!("no answer for {host} in time")));
+    match over {
+        None => {}
+        Some(Over::Cancelled | Over::Interrupted) => return Err(broken_off(over, &format!("looking up {host}"))),
+        Some(_) => return Err(Error::new(Code::Timeout, format!("no answer for {host} in time"))),
     }
     match found.try_recv() {
         Ok(Ok(addresses)) if addresses.is_empty() => {
@@ -193,7 +197,7 @@ mod tests {
         for host in ["1", "127.1", "0x7f000001", "notlocalhost", "localhost.example", "localhost..", ""] {
             assert_eq!(without_resolver(host), None, "{host}");
         }
-        let found = resolve("localhost", 80, Wait::Never).unwrap();
+        let found = resolve("localhost", 80, Wait::Never.into()).unwrap();
         assert_eq!(found, ["127.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap()]);
     }
 

@@ -5,22 +5,29 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sys::{self, Watch};
-use crate::wait::Wait;
+use crate::wait::{Over, Patience};
 
-/// The socket. The descriptor is blocking and closed on exec.
+/// Where bytes come from and go to.
 #[derive(Debug)]
-pub(crate) struct Stream {
-    /// std's type serves a unix socket as well for what is asked of it here, and closes it.
-    socket: TcpStream,
+pub(crate) enum Stream {
+    /// A connected socket. std's type serves a unix socket as well for what is asked of it here, and closes it.
+    Socket(TcpStream),
+    /// Nowhere: the caller moves the bytes. It only knows whether more will come.
+    Memory {
+        /// Nothing more will come.
+        ended: AtomicBool,
+    },
 }
 
-/// Directions of a wait.
+/// Directions of a wait, and why it was over when neither is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     pub(crate) read: bool,
     pub(crate) write: bool,
+    pub(crate) over: Option<Over>,
 }
 
 impl Stream {
@@ -30,60 +37,105 @@ impl Stream {
         match socket.set_nodelay(true) {
             // What a unix socket answers.
             Err(error) if !matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT)) => Err(error),
-            _ => Ok(Stream { socket }),
+            _ => Ok(Stream::Socket(socket)),
         }
+    }
+
+    /// A stream whose bytes the caller moves.
+    pub(crate) fn memory() -> Stream {
+        Stream::Memory { ended: AtomicBool::new(false) }
+    }
+
+    /// Whether the caller moves the bytes.
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self, Stream::Memory { .. })
     }
 
     /// recv(2) into `to`: `Ok(0)` is the end. `block` lets the call itself wait; else `WouldBlock` says there is nothing.
     pub(crate) fn recv(&self, to: &mut [u8], block: bool) -> io::Result<usize> {
         debug_assert!(!to.is_empty(), "no room would look like the end");
-        sys::recv(self.socket.as_fd(), to, block)
+        match self {
+            Stream::Socket(socket) => sys::recv(socket.as_fd(), to, block),
+            Stream::Memory { ended } => end_or_wait(ended),
+        }
     }
 
     /// recv(2) behind the content of `to`, at most `most` bytes and at most its spare capacity, which must not be none.
     pub(crate) fn recv_behind(&self, to: &mut Vec<u8>, most: usize, block: bool) -> io::Result<usize> {
-        sys::recv_behind(self.socket.as_fd(), to, most, block)
+        match self {
+            Stream::Socket(socket) => sys::recv_behind(socket.as_fd(), to, most, block),
+            Stream::Memory { ended } => end_or_wait(ended),
+        }
     }
 
     /// send(2) with MSG_NOSIGNAL. A blocking one may still return after a part (as after a signal).
     pub(crate) fn send(&self, from: &[u8], block: bool) -> io::Result<usize> {
-        sys::send(self.socket.as_fd(), from, block)
+        match self {
+            Stream::Socket(socket) => sys::send(socket.as_fd(), from, block),
+            Stream::Memory { .. } => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
-    /// poll(2) until one of the wanted directions is ready or `wait` is over (then neither is); errors and hang-ups
+    /// poll(2) until one of the wanted directions is ready or the wait is over (then neither is); errors and hang-ups
     /// count as ready in the wanted directions, the next call on the socket tells which.
-    pub(crate) fn poll(&self, read: bool, write: bool, wait: Wait) -> io::Result<Ready> {
-        let mut watches = [Watch::new(self.socket.as_fd(), read, write)];
-        sys::poll(&mut watches, wait)?;
-        Ok(Ready { read: watches[0].readable(), write: watches[0].writable() })
+    pub(crate) fn poll<'a>(&self, read: bool, write: bool, patience: impl Into<Patience<'a>>) -> io::Result<Ready> {
+        let Stream::Socket(socket) = self else {
+            return Ok(Ready { read: false, write: false, over: Some(Over::Never) });
+        };
+        let mut watches = [Watch::new(socket.as_fd(), read, write)];
+        let over = sys::poll(&mut watches, patience)?;
+        Ok(Ready { read: watches[0].readable(), write: watches[0].writable(), over })
     }
 
     /// shutdown(2) of both directions: wakes every call that is inside. Never fails in a way that matters.
     pub(crate) fn shutdown(&self) {
-        // ENOTCONN after a reset: nothing is left to be shut.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        match self {
+            // ENOTCONN after a reset: nothing is left to be shut.
+            Stream::Socket(socket) => drop(socket.shutdown(Shutdown::Both)),
+            Stream::Memory { ended } => ended.store(true, Ordering::SeqCst),
+        }
     }
 
     /// shutdown(2) of our direction only (TCP FIN).
     pub(crate) fn shutdown_write(&self) {
-        let _ = self.socket.shutdown(Shutdown::Write);
+        if let Stream::Socket(socket) = self {
+            let _ = socket.shutdown(Shutdown::Write);
+        }
     }
 
     /// `None` for a unix socket.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()
+        self.socket()?.local_addr().ok()
     }
 
     /// `None` for a unix socket, and after a reset.
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
-        self.socket.peer_addr().ok()
+        self.socket()?.peer_addr().ok()
+    }
+
+    /// The descriptor, to be waited on by others.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.socket().map(AsFd::as_fd)
+    }
+
+    /// Gives the descriptor back, open and as it is.
+    pub(crate) fn into_fd(self) -> Option<OwnedFd> {
+        match self {
+            Stream::Socket(socket) => Some(socket.into()),
+            Stream::Memory { .. } => None,
+        }
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Socket(socket) => Some(socket),
+            Stream::Memory { .. } => None,
+        }
     }
 }
 
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
+fn end_or_wait(ended: &AtomicBool) -> io::Result<usize> {
+    if ended.load(Ordering::SeqCst) { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
 
 #[cfg(test)]
@@ -94,6 +146,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::wait::Wait;
 
     fn tcp_pair() -> (Stream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -104,7 +157,7 @@ mod tests {
     #[test]
     fn tcp_has_addresses_and_no_delay_and_unix_neither() {
         let (ours, theirs) = tcp_pair();
-        assert!(ours.socket.nodelay().unwrap());
+        assert!(ours.socket().unwrap().nodelay().unwrap());
         assert_eq!(ours.peer_addr(), theirs.local_addr().ok());
         assert_eq!(ours.local_addr(), theirs.peer_addr().ok());
         let (ours, _theirs) = UnixStream::pair().unwrap();
@@ -137,9 +190,9 @@ mod tests {
     #[test]
     fn a_hang_up_is_ready_in_the_wanted_direction_only() {
         let (ours, theirs) = tcp_pair();
-        assert_eq!(ours.poll(true, false, Wait::Never).unwrap(), Ready { read: false, write: false });
+        assert_eq!(ours.poll(true, false, Wait::Never).unwrap(), Ready { read: false, write: false, over: Some(Over::Never) });
         drop(theirs);
-        assert_eq!(ours.poll(true, false, Wait::Forever).unwrap(), Ready { read: true, write: false });
+        assert_eq!(ours.poll(true, false, Wait::Forever).unwrap(), Ready { read: true, write: false, over: None });
         assert_eq!(ours.recv(&mut [0; 1], false).unwrap(), 0);
     }
 }

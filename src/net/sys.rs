@@ -14,7 +14,7 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use crate::wait::Wait;
+use crate::wait::{Over, Patience, Wait};
 
 /// recv(2); std's cannot say MSG_DONTWAIT. `Ok(0)` for a non-empty `to` is the end of the stream.
 pub(crate) fn recv(fd: BorrowedFd<'_>, to: &mut [u8], block: bool) -> io::Result<usize> {
@@ -95,23 +95,80 @@ impl Watch {
 
 const TROUBLE: libc::c_short = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
 
-/// poll(2): `Ok(true)` when something is ready, `Ok(false)` when the wait is over. A wait longer than poll can name
-/// (24 days) is cut into several.
-pub(crate) fn poll(watches: &mut [Watch], wait: Wait) -> io::Result<bool> {
+/// Watches of one poll beside the token's: a dial's attempts are few.
+const WATCHES: usize = 8;
+
+/// poll(2): `Ok(None)` when something is ready, else why the wait was over. A wait longer than poll can name (24 days)
+/// is cut into several. A fired token wins over what is ready: who cancels wants to be heard.
+pub(crate) fn poll<'a>(watches: &mut [Watch], patience: impl Into<Patience<'a>>) -> io::Result<Option<Over>> {
+    let patience = patience.into();
+    let Some(token) = patience.token else { return poll_raw(watches, patience) };
+    let mut few = [const { Watch(libc::pollfd { fd: -1, events: 0, revents: 0 }) }; WATCHES + 1];
+    let mut many = Vec::new();
+    let all = if watches.len() <= WATCHES {
+        &mut few[..=watches.len()]
+    } else {
+        many.resize(watches.len() + 1, few[0]);
+        &mut many[..]
+    };
+    all[0] = Watch::new(token, true, false);
+    all[1..].copy_from_slice(watches);
+    let over = poll_raw(all, patience)?;
+    watches.copy_from_slice(&all[1..]);
+    Ok(if all[0].readable() { Some(Over::Cancelled) } else { over })
+}
+
+fn poll_raw(watches: &mut [Watch], patience: Patience<'_>) -> io::Result<Option<Over>> {
     loop {
-        let ms = wait.poll_ms();
+        let ms = patience.wait.poll_ms();
         // SAFETY: `Watch` is a transparent `pollfd`, and the slice is writable for its whole length.
         let n = unsafe { libc::poll(watches.as_mut_ptr().cast(), watches.len() as libc::nfds_t, ms) };
         if n > 0 {
-            return Ok(true);
+            return Ok(None);
         }
-        if n == 0 && (ms == 0 || wait.is_over()) {
-            return Ok(false);
+        if n == 0
+            && let Some(over) = patience.over()
+        {
+            return Ok(Some(over));
         }
         if n < 0 {
             again_if_interrupted()?;
+            if patience.interruptible && patience.wait != Wait::Never {
+                watches.iter_mut().for_each(|watch| watch.0.revents = 0);
+                return Ok(Some(Over::Interrupted));
+            }
         }
     }
+}
+
+/// An eventfd: readable from [`signal_event`] until [`clear_event`].
+pub(crate) fn new_event() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes an event readable. Safe in a signal handler: one write(2), errno as it was.
+pub(crate) fn signal_event(event: BorrowedFd<'_>) {
+    let one = 1u64;
+    // SAFETY: errno is this thread's; the eight bytes are readable. A full counter is readable already.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        libc::write(event.as_raw_fd(), (&raw const one).cast(), 8);
+        *errno = before;
+    }
+}
+
+/// Makes an event unreadable.
+pub(crate) fn clear_event(event: BorrowedFd<'_>) {
+    let mut count = 0u64;
+    // SAFETY: the eight bytes are writable. Not readable is EAGAIN, and just as good.
+    unsafe { libc::read(event.as_raw_fd(), (&raw mut count).cast(), 8) };
 }
 
 /// A stream socket of the address's family, closed on exec from its birth, non-blocking.
@@ -382,15 +439,15 @@ mod tests {
         let (a, b) = UnixStream::pair().unwrap();
         let begun = Instant::now();
         let mut watches = [Watch::new(b.as_fd(), true, false)];
-        assert!(!poll(&mut watches, Wait::for_duration(Duration::from_millis(30))).unwrap());
+        assert_eq!(poll(&mut watches, Wait::for_duration(Duration::from_millis(30))).unwrap(), Some(Over::Time));
         assert!(begun.elapsed() >= Duration::from_millis(30));
         send(a.as_fd(), b"x", true).unwrap();
         let mut watches = [Watch::new(b.as_fd(), true, true)];
-        assert!(poll(&mut watches, Wait::Forever).unwrap());
+        assert_eq!(poll(&mut watches, Wait::Forever).unwrap(), None);
         assert!(watches[0].readable() && watches[0].writable());
         drop(a);
         let mut watches = [Watch::new(b.as_fd(), false, true)];
-        assert!(poll(&mut watches, Wait::Forever).unwrap());
+        assert_eq!(poll(&mut watches, Wait::Forever).unwrap(), None);
         assert!(watches[0].writable() && !watches[0].readable());
     }
 
@@ -418,7 +475,7 @@ mod tests {
                 send(a.as_fd(), b"x", true).unwrap();
             });
             let mut watches = [Watch::new(b.as_fd(), true, false)];
-            assert!(!poll(&mut watches, Wait::for_duration(Duration::from_millis(50))).unwrap());
+            assert_eq!(poll(&mut watches, Wait::for_duration(Duration::from_millis(50))).unwrap(), Some(Over::Time));
             assert!(begun.elapsed() >= Duration::from_millis(50));
             ended.store(1, Ordering::SeqCst);
             assert_eq!(recv(b.as_fd(), &mut [0; 1], true).unwrap(), 1);

@@ -1,0 +1,143 @@
+//! Pings that keep a connection alive and tell a dead peer (RFC 6455 5.5.2). State and arithmetic only: the link has it,
+//! whoever waits asks it when to wake.
+
+use std::time::{Duration, Instant};
+
+/// The pings of one connection. At most one is under way.
+pub(super) struct Keepalive {
+    every: Duration,
+    within: Option<Duration>,
+    next_at: Instant,
+    /// The last ping's number, which is its payload.
+    number: u64,
+    state: State,
+    round_trip: Option<Duration>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Idle,
+    /// To be sent at the next frame boundary.
+    Owed,
+    /// In `tx`, not yet all accepted by the socket.
+    Leaving,
+    /// With the peer since `sent`; the pong is awaited until `by`.
+    Sent { sent: Instant, by: Option<Instant> },
+}
+
+impl Keepalive {
+    /// A ping every `every`, and its pong awaited for `within`, `None` for ever.
+    pub(super) fn new(every: Duration, within: Option<Duration>) -> Keepalive {
+        let next_at = Instant::now() + every;
+        Keepalive { every, within, next_at, number: 0, state: State::Idle, round_trip: None }
+    }
+
+    /// Owes a ping when it is time for one. Returns when to look again.
+    pub(super) fn tick(&mut self, now: Instant) -> Instant {
+        if now >= self.next_at {
+            self.next_at = now + self.every;
+            if matches!(self.state, State::Idle) {
+                self.number += 1;
+                self.state = State::Owed;
+            }
+        }
+        match self.state {
+            State::Sent { by: Some(by), .. } => by.min(self.next_at),
+            _ => self.next_at,
+        }
+    }
+
+    pub(super) fn is_owed(&self) -> bool {
+        matches!(self.state, State::Owed)
+    }
+
+    /// The payload of the owed ping, which is now on its way.
+    pub(super) fn take_owed(&mut self) -> Option<[u8; 8]> {
+        if !self.is_owed() {
+            return None;
+        }
+        self.state = State::Leaving;
+        Some(self.number.to_be_bytes())
+    }
+
+    /// The socket has accepted everything: the time for the pong begins.
+    pub(super) fn all_sent(&mut self, now: Instant) {
+        if matches!(self.state, State::Leaving) {
+            self.state = State::Sent { sent: now, by: self.within.map(|within| now + within) };
+        }
+    }
+
+    /// Bytes have come: the peer lives, whatever it says.
+    pub(super) fn bytes_came(&mut self, now: Instant) {
+        if let State::Sent { by: Some(by), .. } = &mut self.state
+            && let Some(within) = self.within
+        {
+            *by = now + within;
+        }
+    }
+
+    /// A pong has come.
+    pub(super) fn pong_came(&mut self, payload: &[u8], now: Instant) {
+        if let State::Sent { sent, .. } = self.state
+            && payload == self.number.to_be_bytes()
+        {
+            self.round_trip = Some(now.saturating_duration_since(sent));
+            self.state = State::Idle;
+        }
+    }
+
+    /// Whether the peer is dead. Only to be asked when the stream was read until it was empty: a busy program is not a
+    /// dead peer.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        matches!(self.state, State::Sent { by: Some(by), .. } if by <= now)
+    }
+
+    /// How long the last answered ping took.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// How long a pong is awaited, for people.
+    pub(super) fn within(&self) -> Duration {
+        self.within.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn one_ping_at_a_time_and_its_deadline_moves_with_every_byte() {
+        let begun = Instant::now();
+        let mut keepalive = Keepalive::new(10 * SECOND, Some(3 * SECOND));
+        assert!(keepalive.tick(begun) <= begun + 11 * SECOND && !keepalive.is_owed());
+        let at = begun + 11 * SECOND;
+        keepalive.tick(at);
+        let payload = keepalive.take_owed().expect("a ping is owed");
+        assert!(keepalive.take_owed().is_none() && !keepalive.is_overdue(at + 100 * SECOND), "not sent yet");
+        keepalive.all_sent(at);
+        assert_eq!(keepalive.tick(at), at + 3 * SECOND);
+        keepalive.bytes_came(at + 2 * SECOND);
+        assert!(!keepalive.is_overdue(at + 4 * SECOND) && keepalive.is_overdue(at + 5 * SECOND));
+        keepalive.pong_came(b"another", at + 2 * SECOND);
+        assert_eq!(keepalive.round_trip(), None);
+        keepalive.pong_came(&payload, at + 2 * SECOND);
+        assert_eq!(keepalive.round_trip(), Some(2 * SECOND));
+        assert!(!keepalive.is_overdue(at + 100 * SECOND));
+        keepalive.tick(at + 100 * SECOND);
+        assert_ne!(keepalive.take_owed(), Some(payload), "every ping has a payload of its own");
+    }
+
+    #[test]
+    fn without_a_limit_no_peer_is_dead() {
+        let mut keepalive = Keepalive::new(SECOND, None);
+        let at = Instant::now() + 2 * SECOND;
+        keepalive.tick(at);
+        keepalive.take_owed();
+        keepalive.all_sent(at);
+        assert!(!keepalive.is_overdue(at + 1000 * SECOND));
+    }
+}
