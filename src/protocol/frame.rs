@@ -1,7 +1,11 @@
 //! Frame headers (RFC 6455 5.2): the bits, the opcodes and the three forms of a length, read and written.
 //!
-//! The vocabulary is tungstenite's (`OpCode`); what a lone header can do wrong is found here, each with its own error.
-//! It knows neither payloads nor what went before: that is the decoder's.
+//! The vocabulary is tungstenite's (`OpCode`), the codec is ours. Its `FrameHeader` takes 1.6 to 1.9 times as long to read
+//! and four times as long to write (`benches/protocol.rs`), reads lengths that are not in their shortest form, and waits
+//! for the rest of a header whose first byte is wrong already.
+//!
+//! What a lone header can do wrong is found here, each with its own error. It knows neither payloads nor what went
+//! before: that is the decoder's.
 
 use crate::error::{Code, Error};
 
