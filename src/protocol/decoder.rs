@@ -369,9 +369,4 @@ fn no_memory(has: usize, awaited: usize) -> Error {
 }
 
 #[cfg(test)]
-#[path = "decoder_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "decoder_random.rs"]
-mod random;

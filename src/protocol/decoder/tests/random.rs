@@ -11,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use tungstenite::Error as TheirError;
 use tungstenite::protocol::{Message as TheirMessage, Role, WebSocket, WebSocketConfig};
 
-use super::tests::{End, Reader, Said, frame, header};
 use super::*;
 
 const STREAMS: u64 = 20_000;
