@@ -11,6 +11,8 @@ use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, Suppo
 use super::*;
 use crate::buffer::POOLED;
 
+mod measures;
+mod openssl;
 mod refusals;
 mod streams;
 
