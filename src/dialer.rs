@@ -2,8 +2,42 @@
 //!
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
-use crate::error::Error;
-use crate::headers::Headers;
+mod pem;
+
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+use rustls_pki_types::ServerName;
+
+use crate::error::{Code, Error, quoted};
+use crate::headers::{Headers, is_token};
+
+const MIB: u64 = 1 << 20;
+
+/// The bounds of `set_max_rejection_body`.
+const MAX_REJECTION_BODY: u64 = 16 * MIB;
+
+/// The bounds of `set_buffer_sizes`.
+const BUFFER_SIZES: std::ops::RangeInclusive<u64> = 1024..=16 * MIB;
+
+/// More header fields, or more bytes in them, are no request that a server takes; it is better known here than there.
+const MAX_FIELDS: usize = 256;
+const MAX_FIELD_BYTES: usize = 1 << 20;
+
+/// A file of trust roots is some hundred KiB; a device that never ends is no such file.
+const MAX_CA_FILE: u64 = 16 * MIB;
+
+/// Why a header field is not the user's to set.
+const RESERVED: &[(&str, &str)] = &[
+    ("upgrade", "the handshake sets it itself"),
+    ("connection", "the handshake sets it itself"),
+    ("sec-websocket-key", "the handshake sets it itself, anew for each connection"),
+    ("sec-websocket-version", "the handshake sets it itself"),
+    ("sec-websocket-extensions", "the handshake sets it itself, from what the dialer was told to offer"),
+    ("content-length", "the request has no body, the server would wait for one"),
+    ("transfer-encoding", "the request has no body, the server would wait for one"),
+];
 
 /// The decisions about TLS. Two dialers with equal ones may share a configuration and its sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +51,11 @@ pub(crate) struct TlsOptions {
 }
 
 /// Decisions about dialing; what is not decided has a secure default.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dialer {
     pub(crate) subprotocols: Vec<String>,
+    /// Whether a header made the offer, which then is the only one.
+    offered_by_header: bool,
     pub(crate) require_subprotocol: bool,
     pub(crate) headers: Headers,
     pub(crate) tls: TlsOptions,
@@ -36,6 +72,7 @@ impl Default for Dialer {
     fn default() -> Dialer {
         Dialer {
             subprotocols: Vec::new(),
+            offered_by_header: false,
             require_subprotocol: false,
             headers: Headers::new(),
             tls: TlsOptions { roots: Vec::new(), system_roots: true, server_name: None },
@@ -54,8 +91,13 @@ impl Dialer {
     }
 
     /// Offers a subprotocol, behind those offered before. It must be a token (RFC 9110 5.6.2) and not offered twice.
-    pub fn add_subprotocol(&mut self, _name: &str) -> Result<(), Error> {
-        unimplemented!()
+    pub fn add_subprotocol(&mut self, name: &str) -> Result<(), Error> {
+        if self.offered_by_header {
+            return Err(Error::new(Code::OptionSubprotocol, OFFERED_TWICE));
+        }
+        check_subprotocol(name.as_bytes(), &self.subprotocols)?;
+        self.subprotocols.push(name.to_owned());
+        Ok(())
     }
 
     /// Makes it a failure when the server chooses none of the offered subprotocols (RFC 6455 allows it to).
@@ -63,9 +105,33 @@ impl Dialer {
         self.require_subprotocol = on;
     }
 
-    /// Adds a header field to the request, spelling and order kept.
-    pub fn add_header(&mut self, _name: &str, _value: &[u8]) -> Result<(), Error> {
-        unimplemented!()
+    /// Adds a header field to the request, spelling and order kept. White space around the value is left out, for a
+    /// recipient does not count it to the value (RFC 9110 5.5). `Host` replaces the one made from the address;
+    /// `Authorization` replaces user and password of the address; `Sec-WebSocket-Protocol` is the offer of
+    /// subprotocols, instead of `add_subprotocol`. What the handshake sets itself is refused.
+    pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        if !is_token(name.as_bytes()) {
+            let text = format!("the header name {} is no token", quoted(name.as_bytes()));
+            return Err(Error::new(Code::OptionHeader, text));
+        }
+        if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved)) {
+            return Err(Error::new(Code::OptionHeaderReserved, format!("the header {name} is refused: {why}")));
+        }
+        // The value may be a secret, so it is not quoted.
+        if let Some(at) = value.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') {
+            let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
+            return Err(Error::new(Code::OptionHeader, text));
+        }
+        let value = trim_blank(value);
+        if name.eq_ignore_ascii_case("sec-websocket-protocol") {
+            return self.offer_by_header(value);
+        }
+        if name.eq_ignore_ascii_case("host") {
+            self.check_host(value)?;
+        }
+        self.check_room(name.len() + value.len())?;
+        self.headers.push(name, value);
+        Ok(())
     }
 
     /// Limits received messages to that many bytes, 0 for no limit.
@@ -74,23 +140,44 @@ impl Dialer {
     }
 
     /// Keeps at most that many bytes of a rejection's body (1 KiB unless set, at most 16 MiB).
-    pub fn set_max_rejection_body(&mut self, _bytes: u64) -> Result<(), Error> {
-        unimplemented!()
+    pub fn set_max_rejection_body(&mut self, bytes: u64) -> Result<(), Error> {
+        if bytes > MAX_REJECTION_BODY {
+            let text = format!("at most {MAX_REJECTION_BODY} bytes of a rejection's body can be kept, not {bytes}");
+            return Err(Error::new(Code::OptionValue, text));
+        }
+        self.max_rejection_body = bytes as usize;
+        Ok(())
     }
 
     /// Sets the most that one read and one write move, 0 for the default; at least 1 KiB, at most 16 MiB.
-    pub fn set_buffer_sizes(&mut self, _read: u64, _write: u64) -> Result<(), Error> {
-        unimplemented!()
+    pub fn set_buffer_sizes(&mut self, read: u64, write: u64) -> Result<(), Error> {
+        let (read, write) = (buffer_size("read", read)?, buffer_size("write", write)?);
+        self.read_buffer = read;
+        self.write_buffer = write;
+        Ok(())
     }
 
     /// Trusts the certificates of a PEM file, beside what is trusted already.
-    pub fn add_ca_file(&mut self, _path: &std::path::Path) -> Result<(), Error> {
-        unimplemented!()
+    pub fn add_ca_file(&mut self, path: &Path) -> Result<(), Error> {
+        let unreadable = |cause| Error::from_io(Code::OptionFile, &path.display().to_string(), &cause);
+        let mut data = Vec::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(MAX_CA_FILE + 1).read_to_end(&mut data).map_err(unreadable)?;
+        if data.len() as u64 > MAX_CA_FILE {
+            let text = format!("{}: a file of certificates has at most {MAX_CA_FILE} bytes", path.display());
+            return Err(Error::new(Code::OptionFile, text));
+        }
+        let roots = pem::certificates(&data)
+            .map_err(|what| Error::new(Code::OptionPem, format!("{}: {what}", path.display())))?;
+        self.tls.roots.extend(roots);
+        Ok(())
     }
 
-    /// Trusts the certificates in PEM, beside what is trusted already.
-    pub fn add_ca_pem(&mut self, _pem: &[u8]) -> Result<(), Error> {
-        unimplemented!()
+    /// Trusts the certificates in PEM, beside what is trusted already. All are taken or none.
+    pub fn add_ca_pem(&mut self, pem: &[u8]) -> Result<(), Error> {
+        let roots = pem::certificates(pem).map_err(|what| Error::new(Code::OptionPem, what))?;
+        self.tls.roots.extend(roots);
+        Ok(())
     }
 
     /// Whether the operating system's trust roots count (they do unless switched off).
@@ -99,7 +186,118 @@ impl Dialer {
     }
 
     /// Sends and checks this name in TLS instead of the address's host.
-    pub fn set_server_name(&mut self, _name: &str) -> Result<(), Error> {
-        unimplemented!()
+    pub fn set_server_name(&mut self, name: &str) -> Result<(), Error> {
+        if ServerName::try_from(name).is_err() {
+            let hint = if name.is_ascii() { "" } else { " (an international name is given in its xn-- form)" };
+            let text = format!("the server name {} is no host name or IP address{hint}", quoted(name.as_bytes()));
+            return Err(Error::new(Code::OptionValue, text));
+        }
+        self.tls.server_name = Some(name.to_owned());
+        Ok(())
+    }
+
+    fn offer_by_header(&mut self, value: &[u8]) -> Result<(), Error> {
+        if !self.offered_by_header && !self.subprotocols.is_empty() {
+            return Err(Error::new(Code::OptionSubprotocol, OFFERED_TWICE));
+        }
+        let mut offer = self.subprotocols.clone();
+        for name in value.split(|&byte| byte == b',').map(trim_blank) {
+            check_subprotocol(name, &offer)?;
+            offer.push(String::from_utf8_lossy(name).into_owned());
+        }
+        self.subprotocols = offer;
+        self.offered_by_header = true;
+        Ok(())
+    }
+
+    /// RFC 9112 3.2: a request has one Host.
+    fn check_host(&self, value: &[u8]) -> Result<(), Error> {
+        if self.headers.first("host").is_some() {
+            return Err(Error::new(Code::OptionHeader, "the header Host is given twice"));
+        }
+        if value.is_empty() || value.iter().any(|byte| b" \t,/?#@\\".contains(byte)) {
+            let text = format!("the header Host {} is no host with or without a port", quoted(value));
+            return Err(Error::new(Code::OptionHeader, text));
+        }
+        Ok(())
+    }
+
+    fn check_room(&self, bytes: usize) -> Result<(), Error> {
+        if self.headers.len() >= MAX_FIELDS {
+            return Err(Error::new(Code::OptionHeader, format!("at most {MAX_FIELDS} header fields can be added")));
+        }
+        let there: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if there + bytes > MAX_FIELD_BYTES {
+            let sum = there + bytes;
+            let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
+            return Err(Error::new(Code::OptionHeader, text));
+        }
+        Ok(())
     }
 }
+
+impl fmt::Debug for Dialer {
+    /// The values of header fields may be secrets: they stay out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer")
+            .field("subprotocols", &self.subprotocols)
+            .field("require_subprotocol", &self.require_subprotocol)
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("roots", &self.tls.roots.len())
+            .field("system_roots", &self.tls.system_roots)
+            .field("server_name", &self.tls.server_name)
+            .field("max_message", &self.max_message)
+            .field("max_rejection_body", &self.max_rejection_body)
+            .field("buffers", &(self.read_buffer, self.write_buffer))
+            .finish()
+    }
+}
+
+const OFFERED_TWICE: &str =
+    "subprotocols are offered by add_subprotocol or by the header Sec-WebSocket-Protocol, not both";
+
+/// RFC 6455 4.1: the elements of the offer are tokens, and all different.
+fn check_subprotocol(name: &[u8], offered: &[String]) -> Result<(), Error> {
+    let text = if name.is_empty() {
+        "a subprotocol has no name".to_owned()
+    } else if !is_token(name) {
+        format!("the subprotocol {} is no token", quoted(name))
+    } else if offered.iter().any(|other| other.as_bytes() == name) {
+        format!("the subprotocol {} is offered twice", quoted(name))
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Code::OptionSubprotocol, text))
+}
+
+fn control_name(byte: u8) -> String {
+    match byte {
+        b'\r' => "a carriage return".to_owned(),
+        b'\n' => "a line feed".to_owned(),
+        0 => "a NUL".to_owned(),
+        other => format!("the control character 0x{other:02x}"),
+    }
+}
+
+/// RFC 9110 5.6.3: optional white space is spaces and tabs.
+fn trim_blank(value: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |at| at + 1);
+    &value[start..end]
+}
+
+fn buffer_size(which: &str, bytes: u64) -> Result<usize, Error> {
+    match bytes {
+        0 => Ok(crate::buffer::POOLED),
+        _ if BUFFER_SIZES.contains(&bytes) => Ok(bytes as usize),
+        _ => {
+            let (least, most) = (BUFFER_SIZES.start(), BUFFER_SIZES.end());
+            let text = format!("the {which} buffer has {least} to {most} bytes, or 0 for the default, not {bytes}");
+            Err(Error::new(Code::OptionValue, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,8 @@ codes! {
     UsageControlSize = -109, "a ping or pong carries at most 125 bytes";
     /// A text message that is not UTF-8 (RFC 6455 5.6); nothing was sent.
     UsageUtf8 = -110, "a text message must be UTF-8";
+    /// A length that no object in memory can have.
+    UsageLength = -111, "no object in memory is that long";
     /// The address cannot be read.
     UrlSyntax = -201, "the address cannot be read";
     /// The scheme is not ws, wss or ws+unix.
@@ -157,7 +159,7 @@ codes! {
     Deflate = -630, "the server sent compressed data that cannot be inflated";
     /// A message over the limit.
     LimitMessage = -701, "the message is over the limit";
-    /// An answer head over 64 KiB.
+    /// An answer head over 64 KiB, or more than 16 interim answers before it.
     LimitHead = -702, "the head of the answer is over its limit";
     /// More than 256 header fields in an answer.
     LimitFields = -703, "the answer has too many header fields";
@@ -354,9 +356,34 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// Bytes of somebody else's, for a sentence: quoted, nothing in them unprintable, and cut to what a person reads.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
+    const SHOWN: usize = 80;
+    let mut text = String::from("\"");
+    for &byte in bytes.iter().take(SHOWN) {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text.push('"');
+    if bytes.len() > SHOWN {
+        text.push_str(&format!(" (the start of {} bytes)", bytes.len()));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_bytes_are_printable_and_short() {
+        assert_eq!(quoted(b"a \"b\" \\ \r\n\xff"), r#""a \"b\" \\ \x0d\x0a\xff""#);
+        assert_eq!(quoted(&[b'x'; 80]), format!("\"{}\"", "x".repeat(80)));
+        assert_eq!(quoted(&[b'x'; 81]), format!("\"{}\" (the start of 81 bytes)", "x".repeat(80)));
+    }
 
     #[test]
     fn the_sentence_names_host_phase_and_cause() {

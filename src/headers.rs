@@ -47,6 +47,11 @@ impl Headers {
     }
 }
 
+/// Whether `text` is a token (RFC 9110 5.6.2), as names of fields and subprotocols are.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

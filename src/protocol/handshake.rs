@@ -1,8 +1,19 @@
 //! The upgrade exchange (RFC 6455 4.1): the request, and each check on the answer with its own error.
-use super::http::Head;
+//!
+//! Owns: what is asked, what counts as a yes, and what is told about a no. Must not know: how the bytes travel, and how
+//! long anybody waits for them.
+
+use std::fmt;
+
+use tungstenite::handshake::derive_accept_key;
+
+use super::http::{Body, Head, HeadParser, base64, basic_authorization};
 use crate::dialer::Dialer;
-use crate::error::Error;
+use crate::error::{Code, Error, Phase, Rejection, quoted};
 use crate::target::Target;
+
+/// Interim answers (RFC 9110 15.2) that are skipped before the exchange is given up.
+const MAX_INTERIM: usize = 16;
 
 /// What both sides agreed on.
 #[derive(Clone, Debug)]
@@ -14,8 +25,24 @@ pub(crate) struct Agreed {
 }
 
 /// One upgrade exchange: send `request()`, `feed()` what comes until it says done.
-#[derive(Debug)]
-pub(crate) struct Handshake {}
+pub(crate) struct Handshake {
+    request: Vec<u8>,
+    /// The value of `Sec-WebSocket-Accept` that proves that the server has read our key.
+    accept: String,
+    offered: Vec<String>,
+    require_subprotocol: bool,
+    max_body: usize,
+    state: State,
+}
+
+enum State {
+    /// In a head: all that came since it began, and how many interim ones came before it.
+    Head { came: Vec<u8>, parser: HeadParser, interim: usize },
+    /// Behind the head of a rejection.
+    Body { head: Box<Head>, body: Body },
+    /// The verdict is given.
+    Over,
+}
 
 /// How far the exchange is.
 #[derive(Debug)]
@@ -27,33 +54,295 @@ pub(crate) enum Progress {
 }
 
 impl Handshake {
-    /// An exchange with `target`, with 16 fresh random bytes as its key.
-    pub(crate) fn new(_target: &Target, _dialer: &Dialer, _key: [u8; 16]) -> Result<Handshake, Error> {
-        unimplemented!()
+    /// An exchange with `target`, with 16 fresh random bytes as its key. Nothing is sent by this, so that it may be
+    /// made before connecting, and what cannot succeed fails before anything is sent.
+    pub(crate) fn new(target: &Target, dialer: &Dialer, key: [u8; 16]) -> Result<Handshake, Error> {
+        if dialer.require_subprotocol && dialer.subprotocols.is_empty() {
+            return Err(Error::new(Code::OptionSubprotocol, "a subprotocol is required but none is offered"));
+        }
+        let key = base64(&key);
+        Ok(Handshake {
+            request: request(target, dialer, &key),
+            accept: derive_accept_key(key.as_bytes()),
+            offered: dialer.subprotocols.clone(),
+            require_subprotocol: dialer.require_subprotocol,
+            max_body: dialer.max_rejection_body,
+            state: State::Head { came: Vec::new(), parser: HeadParser::default(), interim: 0 },
+        })
     }
 
     /// The request's bytes.
     pub(crate) fn request(&self) -> &[u8] {
-        unimplemented!()
+        &self.request
     }
 
-    /// Takes bytes of the answer. A rejection is an error with status, headers and body, once its body is complete.
-    pub(crate) fn feed(&mut self, _bytes: &[u8]) -> Result<Progress, Error> {
-        unimplemented!()
+    /// Takes bytes of the answer. A rejection is an error with status, headers and body, once its body is complete or
+    /// as much of it came as is kept. After the verdict there is nothing to feed.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
+        let verdict = self.step(bytes).map_err(|error| error.in_phase(Phase::Handshake));
+        if !matches!(verdict, Ok(Progress::More)) {
+            self.state = State::Over;
+        }
+        verdict
     }
 
     /// The connection ended: the error that this is, which is the rejection when its head was complete.
     pub(crate) fn eof(&mut self) -> Error {
-        unimplemented!()
+        if let Some(rejection) = self.give_up() {
+            return rejection.in_phase(Phase::Handshake);
+        }
+        let text = match &self.state {
+            State::Head { came, .. } if !came.is_empty() => {
+                format!("the server ended the connection inside the head of its answer, after {}", quoted(came))
+            }
+            State::Head { interim, .. } if *interim > 0 => {
+                "the server ended the connection after an interim answer".to_owned()
+            }
+            _ => "the server ended the connection without an answer".to_owned(),
+        };
+        self.state = State::Over;
+        Error::new(Code::HandshakeEof, text).in_phase(Phase::Handshake)
     }
 
     /// The time ran out: the rejection with as much of its body as came, when its head was complete.
     pub(crate) fn give_up(&mut self) -> Option<Error> {
-        unimplemented!()
+        if !self.awaits_body() {
+            return None;
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Body { head, body } => Some(rejected(*head, body.into_kept())),
+            State::Head { .. } | State::Over => None,
+        }
     }
 
     /// Whether the head of a rejection is complete and its body is awaited (for the phase of a timeout).
     pub(crate) fn awaits_body(&self) -> bool {
-        unimplemented!()
+        matches!(self.state, State::Body { .. })
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
+        match &mut self.state {
+            State::Over => Err(Error::new(Code::Internal, "the handshake is over and was fed")),
+            State::Body { body, .. } => {
+                body.feed(bytes);
+                self.body_progress()
+            }
+            State::Head { came, .. } => {
+                came.extend_from_slice(bytes);
+                self.head_progress()
+            }
+        }
+    }
+
+    fn head_progress(&mut self) -> Result<Progress, Error> {
+        let State::Head { came, parser, interim } = &mut self.state else { return Ok(Progress::More) };
+        loop {
+            let Some((head, length)) = parser.parse(came)? else { return Ok(Progress::More) };
+            came.drain(..length);
+            if head.status == 101 {
+                let rest = std::mem::take(came);
+                return self.verify(head).map(|agreed| Progress::Done { agreed: Box::new(agreed), rest });
+            }
+            // RFC 9110 15.2: interim answers may come unasked for and are skipped.
+            if head.status >= 200 {
+                let mut body = Body::new(&head, self.max_body);
+                body.feed(came);
+                self.state = State::Body { head: Box::new(head), body };
+                return self.body_progress();
+            }
+            *interim += 1;
+            if *interim > MAX_INTERIM {
+                let text =
+                    format!("the server sent more than {MAX_INTERIM} interim answers, the last with {}", head.status);
+                return Err(Error::new(Code::LimitHead, text));
+            }
+            *parser = HeadParser::default();
+        }
+    }
+
+    fn body_progress(&mut self) -> Result<Progress, Error> {
+        match &self.state {
+            State::Body { body, .. } if body.is_over() => Err(self.eof()),
+            _ => Ok(Progress::More),
+        }
+    }
+
+    /// RFC 6455 4.1, the client's checks on the server's handshake, in the order of their list.
+    fn verify(&self, head: Head) -> Result<Agreed, Error> {
+        check_version(&head)?;
+        check_upgrade(&head)?;
+        check_connection(&head)?;
+        check_accept(&head, &self.accept)?;
+        check_extensions(&head)?;
+        let subprotocol = check_subprotocol(&head, &self.offered)?;
+        if subprotocol.is_none() && self.require_subprotocol {
+            let text = format!("the server chose none of the offered subprotocols ({})", self.offered.join(", "));
+            return Err(Error::new(Code::HandshakeNoSubprotocol, text));
+        }
+        Ok(Agreed { subprotocol, head })
     }
 }
+
+impl fmt::Debug for Handshake {
+    /// The request may hold passwords and cookies: it stays out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Head { .. } => "head",
+            State::Body { .. } => "body",
+            State::Over => "over",
+        };
+        f.debug_struct("Handshake").field("state", &state).finish_non_exhaustive()
+    }
+}
+
+/// RFC 6455 4.1, the requirements on the opening handshake; the order of the fields is ours.
+fn request(target: &Target, dialer: &Dialer, key: &str) -> Vec<u8> {
+    let mut bytes = format!("GET {} HTTP/1.1\r\n", target.request_target).into_bytes();
+    let host = dialer.headers.first("host").unwrap_or(target.host_header.as_bytes());
+    push_field(&mut bytes, "Host", host);
+    push_field(&mut bytes, "Upgrade", b"websocket");
+    push_field(&mut bytes, "Connection", b"Upgrade");
+    push_field(&mut bytes, "Sec-WebSocket-Key", key.as_bytes());
+    push_field(&mut bytes, "Sec-WebSocket-Version", b"13");
+    if !dialer.subprotocols.is_empty() {
+        push_field(&mut bytes, "Sec-WebSocket-Protocol", dialer.subprotocols.join(", ").as_bytes());
+    }
+    // A user who sets Authorization has said more precisely what is wanted than the address has.
+    if let Some((user, password)) = &target.credentials
+        && dialer.headers.first("authorization").is_none()
+    {
+        push_field(&mut bytes, "Authorization", basic_authorization(user, password).as_bytes());
+    }
+    for (name, value) in dialer.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+        push_field(&mut bytes, name, value);
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+fn push_field(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        bytes.extend_from_slice(part);
+    }
+}
+
+fn check_version(head: &Head) -> Result<(), Error> {
+    if head.minor_version == 1 {
+        return Ok(());
+    }
+    Err(Error::new(Code::HandshakeVersion, "the server answered 101 with HTTP/1.0, which has no upgrade"))
+}
+
+fn check_upgrade(head: &Head) -> Result<(), Error> {
+    let value = single(head, "Upgrade", Code::HandshakeUpgrade)?;
+    if value.eq_ignore_ascii_case(b"websocket") {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::HandshakeUpgrade,
+        format!("the server's Upgrade is {}, expected \"websocket\"", quoted(value)),
+    ))
+}
+
+fn check_connection(head: &Head) -> Result<(), Error> {
+    if head.headers.tokens("connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
+        return Ok(());
+    }
+    let lines: Vec<&[u8]> = head.headers.all("connection").collect();
+    let text = if lines.is_empty() {
+        "the server's 101 has no Connection".to_owned()
+    } else {
+        format!("the server's Connection is {}, expected \"Upgrade\" in it", quoted(&lines.join(&b", "[..])))
+    };
+    Err(Error::new(Code::HandshakeConnection, text))
+}
+
+fn check_accept(head: &Head, accept: &str) -> Result<(), Error> {
+    let value = single(head, "Sec-WebSocket-Accept", Code::HandshakeAccept)?;
+    if value == accept.as_bytes() {
+        return Ok(());
+    }
+    let text = format!("the server's Sec-WebSocket-Accept is {}, expected \"{accept}\"", quoted(value));
+    Err(Error::new(Code::HandshakeAccept, text))
+}
+
+fn check_extensions(head: &Head) -> Result<(), Error> {
+    match head.headers.tokens("sec-websocket-extensions").next() {
+        None => Ok(()),
+        Some(extension) => {
+            let text = format!("the server chose the extension {}, none was offered", quoted(extension));
+            Err(Error::new(Code::HandshakeExtension, text))
+        }
+    }
+}
+
+fn check_subprotocol(head: &Head, offered: &[String]) -> Result<Option<String>, Error> {
+    if head.headers.first("sec-websocket-protocol").is_none() {
+        return Ok(None);
+    }
+    // RFC 6455 11.3.4: at most once in an answer. 4.2.2: an empty value is no way to choose none.
+    let value = single(head, "Sec-WebSocket-Protocol", Code::HandshakeSubprotocol)?;
+    match offered.iter().find(|name| name.as_bytes() == value) {
+        Some(name) => Ok(Some(name.clone())),
+        None => {
+            let offer = match offered {
+                [] => "none was offered".to_owned(),
+                _ => format!("offered was {}", quoted(offered.join(", ").as_bytes())),
+            };
+            let text = format!("the server chose the subprotocol {}, {offer}", quoted(value));
+            Err(Error::new(Code::HandshakeSubprotocol, text))
+        }
+    }
+}
+
+/// The value of a field that must be there exactly once.
+fn single<'a>(head: &'a Head, name: &'a str, code: Code) -> Result<&'a [u8], Error> {
+    let mut values = head.headers.all(name);
+    let text = match (values.next(), values.next()) {
+        (Some(value), None) => return Ok(value),
+        (None, _) => format!("the server's 101 has no {name}"),
+        (Some(first), Some(second)) => {
+            format!("the server's 101 must have {name} exactly once, it has {} and {}", quoted(first), quoted(second))
+        }
+    };
+    Err(Error::new(code, text))
+}
+
+/// A well-formed "no", with what a person can act on.
+fn rejected(head: Head, body: Vec<u8>) -> Error {
+    let mut text = format!("the server answered {}", head.status);
+    if !head.reason.is_empty() {
+        let reason = quoted(head.reason.as_bytes());
+        text = match reason.strip_prefix('"').and_then(|reason| reason.strip_suffix('"')) {
+            Some(plain) if plain == head.reason => format!("{text} {plain}"),
+            _ => format!("{text} {reason}"),
+        };
+    }
+    if let Some(hint) = rejection_hint(&head) {
+        text = format!("{text} ({hint})");
+    }
+    let Head { status, reason, headers, .. } = head;
+    Error::new(Code::Rejected, text).with_rejection(Rejection { status, reason, headers, body })
+}
+
+fn rejection_hint(head: &Head) -> Option<String> {
+    let field = |name| head.headers.all(name).collect::<Vec<_>>().join(&b", "[..]);
+    let (what, value) = match head.status {
+        301 | 302 | 303 | 307 | 308 => {
+            // A location's query may hold a secret.
+            let location = field("location");
+            ("it points to", location.split(|&byte| byte == b'?').next().unwrap_or_default().to_vec())
+        }
+        401 => ("it asks for", field("www-authenticate")),
+        407 => ("a proxy asks for", field("proxy-authenticate")),
+        426 if head.headers.first("sec-websocket-version").is_some() => {
+            ("it speaks WebSocket version", field("sec-websocket-version"))
+        }
+        426 => ("it asks for an upgrade to", field("upgrade")),
+        _ => return None,
+    };
+    if value.is_empty() { None } else { Some(format!("{what} {}", quoted(&value))) }
+}
+
+#[cfg(test)]
+mod tests;
