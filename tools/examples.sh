@@ -12,7 +12,7 @@ expect() {
   local rest=$SAID
   for pattern in "$@"; do
     grep -qE "$pattern" <<<"$rest" || { fail "$title: no line like '$pattern' in: $SAID"; return 0; }
-    rest=$(sed -E "1,/${pattern//\//\\/}/d" <<<"$rest")
+    rest=$(sed -E "0,/${pattern//\//\\/}/d" <<<"$rest")
   done
   passed=$((passed + 1))
   echo "  $title: as it should"
