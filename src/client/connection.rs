@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -73,6 +73,8 @@ pub struct Connection {
     pub(super) received: OnceLock<Close>,
     agreed: Box<Agreed>,
     tls_facts: Option<(&'static str, &'static str)>,
+    /// Ours and the peer's, asked for at once: when the connection is over the system has forgotten them.
+    addresses: (Option<SocketAddr>, Option<SocketAddr>),
     context: Box<str>,
 }
 
@@ -134,6 +136,7 @@ impl Connection {
         rx.cipher.rest();
         rx.plain.rest();
         Connection {
+            addresses: (parts.stream.local_addr(), parts.stream.peer_addr()),
             stream: parts.stream,
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx { wire: Buffer::new(), plain: Buffer::new() }),
@@ -189,12 +192,12 @@ impl Connection {
 
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.stream.local_addr()
+        self.addresses.0
     }
 
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr()
+        self.addresses.1
     }
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
@@ -247,6 +250,9 @@ impl Connection {
         link.eof = true;
         self.wake_waiters();
         drop(link);
+        if ending.is_ok() {
+            self.take_leave();
+        }
         self.stream.shutdown();
         ending
     }
@@ -273,11 +279,21 @@ impl Connection {
     /// Lets go of `rx`. A closer may wait for it: either it sees `rx` free when it tries, or we see it counted.
     pub(super) fn leave_rx(&self, rx: MutexGuard<'_, Rx>) {
         drop(rx);
-        fence(Ordering::SeqCst);
+        fence_behind_unlock();
         if self.waiters.load(Ordering::SeqCst) > 0 {
             let _link = self.link.lock();
             self.turn.notify_all();
         }
+    }
+}
+
+/// Orders the end of a lock before the reads that follow. On x86-64 letting go of a lock is a locked instruction, which
+/// is the full fence already: a second one would cost as much as decoding a small message.
+fn fence_behind_unlock() {
+    if cfg!(target_arch = "x86_64") {
+        compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
     }
 }
 
@@ -294,6 +310,9 @@ impl Drop for Connection {
     /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
     /// which can overtake our close frame.
     fn drop(&mut self) {
+        if self.link.get_mut().close_sent {
+            self.take_leave();
+        }
         self.stream.shutdown_write();
         let mut away = [0; 4096];
         for _ in 0..256 {

@@ -119,7 +119,7 @@ impl Decoder {
     pub(crate) fn reserve(&self, message: &mut Vec<u8>) -> Result<(), Error> {
         let room = message.capacity() - message.len();
         let awaited = to_usize(self.direct());
-        // Exactly as much room as payload would leave no byte behind it.
+        // Reading makes both less by the same, so what is decided here about the byte behind the payload stays true.
         if room > awaited || (room >= LEAST_ROOM && room < awaited) {
             return Ok(());
         }
@@ -252,7 +252,7 @@ impl Decoder {
             let valid = self.utf8.feed(&message[message.len() - n..]);
             // RFC 6455 8.1, 5.6: a frame may cut a character, a message may not.
             let valid = valid.and_then(|()| if ends { self.utf8.finish() } else { Ok(()) });
-            valid.map_err(|_| not_utf8(message))?;
+            valid.map_err(|_| self.not_utf8(message))?;
         }
         if !ends {
             return Ok(None);
@@ -295,7 +295,22 @@ impl Decoder {
         };
         let doubled = (2 * message.capacity() - len).min(to_usize(more).max(FIRST_ROOM));
         let room = least.max(doubled).saturating_add(1);
+        // Room for exactly the rest would leave no byte behind it.
+        let room = room.saturating_add(usize::from(room == awaited));
         message.try_reserve_exact(room).map_err(|_| no_memory(len, n.max(awaited)))
+    }
+
+    /// RFC 6455 8.1, 7.4.1: 1007 is for data that does not fit the kind of message.
+    #[cold]
+    fn not_utf8(&self, message: &[u8]) -> Error {
+        let arrived = to_usize(self.declared - self.remaining);
+        let text = &message[message.len().saturating_sub(arrived)..];
+        let (at, how) = match std::str::from_utf8(text) {
+            Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
+            Err(error) => (error.valid_up_to(), "is not UTF-8"),
+            Ok(_) => (text.len(), "is not UTF-8"),
+        };
+        Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
     }
 
     /// RFC 6455 7.1.7: nothing is read after a failure.
@@ -345,17 +360,10 @@ fn no_memory(has: usize, awaited: usize) -> Error {
     Error::new(Code::LimitMemory, detail).with_close_code(1009)
 }
 
-/// RFC 6455 8.1, 7.4.1: 1007 is for data that does not fit the kind of message.
-#[cold]
-fn not_utf8(message: &[u8]) -> Error {
-    let (at, how) = match std::str::from_utf8(message) {
-        Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
-        Err(error) => (error.valid_up_to(), "is not UTF-8"),
-        Ok(_) => (message.len(), "is not UTF-8"),
-    };
-    Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
-}
-
 #[cfg(test)]
 #[path = "decoder_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decoder_random.rs"]
+mod random;

@@ -149,7 +149,7 @@ fn control_fragment(opcode: OpCode) -> Error {
 
 #[cold]
 fn control_size(opcode: OpCode) -> Error {
-    let detail = format!("{} declares more than {MAX_CONTROL_PAYLOAD} bytes of payload", name(opcode));
+    let detail = format!("{} has a length field for more than {MAX_CONTROL_PAYLOAD} bytes", name(opcode));
     violation(Code::ProtocolControlSize, detail)
 }
 

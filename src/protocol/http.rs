@@ -143,7 +143,8 @@ fn check_status_line(line: &[u8]) -> Result<(), Error> {
     let mut parts = line.splitn(3, |&byte| byte == b' ');
     let version = parts.next().unwrap_or_default();
     if !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
-        return Err(Error::new(Code::HandshakeVersion, format!("the answer's version is {}", quoted(version))));
+        let text = format!("the answer's version is {}, expected HTTP/1.1", quoted(version));
+        return Err(Error::new(Code::HandshakeVersion, text));
     }
     match parts.next() {
         Some([b'1'..=b'9', b'0'..=b'9', b'0'..=b'9']) => Ok(()),
