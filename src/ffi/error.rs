@@ -107,10 +107,9 @@ pub unsafe extern "C" fn ws_error_http_header_at(
 ) -> *const c_char {
     // SAFETY: NULL or an error that is not freed while the field is used; `name` is NULL or may be written.
     unsafe {
-        let nothing = (ptr::null(), ptr::null());
-        let field = guard::fact(error, nothing, |error| match error.error.rejection() {
+        let field = guard::fact(error, (ptr::null(), ptr::null()), |error| match error.error.rejection() {
             Some(answer) => error.fields.get_or_init(|| Fields::new(&answer.headers)).at(position),
-            None => nothing,
+            None => (ptr::null(), ptr::null()),
         });
         guard::put(name, field.0);
         field.1
