@@ -215,7 +215,7 @@ impl Dialer {
         if self.headers.first("host").is_some() {
             return Err(Error::new(Code::OptionHeader, "the header Host is given twice"));
         }
-        if value.is_empty() || value.iter().any(|byte| matches!(byte, b' ' | b'\t' | b',' | b'/' | b'@')) {
+        if value.is_empty() || value.iter().any(|byte| b" \t,/?#@\\".contains(byte)) {
             let text = format!("the header Host {} is no host with or without a port", quoted(value));
             return Err(Error::new(Code::OptionHeader, text));
         }
@@ -228,10 +228,8 @@ impl Dialer {
         }
         let there: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if there + bytes > MAX_FIELD_BYTES {
-            let text = format!(
-                "the header fields have {} bytes together, at most {MAX_FIELD_BYTES} can be added",
-                there + bytes
-            );
+            let sum = there + bytes;
+            let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
             return Err(Error::new(Code::OptionHeader, text));
         }
         Ok(())

@@ -94,16 +94,20 @@ impl Connection {
 
     /// The verdict, computed from the facts; ends the stream if it has not ended.
     fn verdict(&self) -> Result<Outcome, Error> {
-        let in_time = self.link.lock().ending().is_some();
-        if !in_time {
+        let (ended, stuck) = {
+            let link = self.link.lock();
+            let stuck = link.send_failure.is_none() && (link.close.is_some() || link.unsent);
+            (link.ending().is_some(), stuck)
+        };
+        if !ended {
             let error = Error::new(Code::Abnormal, "the server did not answer the close frame in time");
             self.fail(error.with_close_code(1006), Phase::Close);
-            self.link.lock().timed_out = true;
         }
         self.end_stream();
-        let link = self.link.lock();
+        let mut link = self.link.lock();
+        link.timed_out |= !ended || (stuck && link.failure.is_none());
         match &link.failure {
-            Some(_) if link.timed_out => Ok(Outcome::Timeout),
+            _ if link.timed_out => Ok(Outcome::Timeout),
             Some(failure) => Err(failure.clone()),
             None => Ok(Outcome::Done),
         }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -279,11 +279,21 @@ impl Connection {
     /// Lets go of `rx`. A closer may wait for it: either it sees `rx` free when it tries, or we see it counted.
     pub(super) fn leave_rx(&self, rx: MutexGuard<'_, Rx>) {
         drop(rx);
-        fence(Ordering::SeqCst);
+        fence_behind_unlock();
         if self.waiters.load(Ordering::SeqCst) > 0 {
             let _link = self.link.lock();
             self.turn.notify_all();
         }
+    }
+}
+
+/// Orders the end of a lock before the reads that follow. On x86-64 letting go of a lock is a locked instruction, which
+/// is the full fence already: a second one would cost as much as decoding a small message.
+fn fence_behind_unlock() {
+    if cfg!(target_arch = "x86_64") {
+        compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
     }
 }
 
@@ -300,6 +310,9 @@ impl Drop for Connection {
     /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
     /// which can overtake our close frame.
     fn drop(&mut self) {
+        if self.link.get_mut().close_sent {
+            self.take_leave();
+        }
         self.stream.shutdown_write();
         let mut away = [0; 4096];
         for _ in 0..256 {

@@ -1,8 +1,8 @@
 //! Receiving: decode what is there, else read more, and see to what is owed before sleeping.
 
 use std::io;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
@@ -26,6 +26,12 @@ const HEADER_READ: usize = 1024;
 
 /// The size above which a message counts as large.
 const LARGE: usize = 32 * 1024;
+
+/// Up to so many bytes are not left in a buffer of the pool when a receiver goes.
+const LITTLE: usize = 1024;
+
+/// How long a receiver waits for `rx` before it looks again at who holds it.
+const SLICE: Duration = Duration::from_millis(10);
 
 /// What a turn of the receiving side led to.
 pub(super) enum Turn {
@@ -55,33 +61,45 @@ impl Connection {
     /// call; a part of a message that has come stays with the connection.
     pub fn recv(&self, message: &mut Message, wait: Wait) -> Result<Outcome, Error> {
         message.data.clear();
-        if self.receiving.swap(true, Ordering::Acquire) {
-            return Err(Error::new(Code::UsageReceiver, "another thread is receiving on this connection"));
-        }
-        let answer = match self.enter_rx(wait) {
-            None => Ok(Outcome::of_impatience(wait)),
-            Some(mut rx) => {
-                let answer = self.recv_in(&mut rx, message, wait);
-                if rx.awake {
-                    rx.awake = false;
-                    self.settle(false);
-                }
-                rx.plain.rest();
-                rx.cipher.rest();
-                self.leave_rx(rx);
-                answer
-            }
+        let rx = match self.rx.try_lock() {
+            Some(rx) => Some(rx),
+            None => self.enter_rx(wait)?,
         };
-        self.receiving.store(false, Ordering::Release);
+        let Some(mut rx) = rx else { return Ok(Outcome::of_impatience(wait)) };
+        self.receiving.store(true, Ordering::Relaxed);
+        let answer = self.recv_in(&mut rx, message, wait);
+        if rx.awake {
+            rx.awake = false;
+            self.settle(false);
+        }
+        // More than a little is whole messages, which their reader fetches next.
+        if rx.plain.len() <= LITTLE {
+            rx.plain.rest();
+        }
+        rx.cipher.rest();
+        self.receiving.store(false, Ordering::Relaxed);
+        self.leave_rx(rx);
         answer
     }
 
-    /// Only a closer that reads for nobody can be in the way; it is awaited.
-    fn enter_rx(&self, wait: Wait) -> Option<MutexGuard<'_, Rx>> {
-        match wait {
-            Wait::Forever => Some(self.rx.lock()),
-            Wait::Until(moment) => self.rx.try_lock_until(moment),
-            Wait::Never => self.rx.try_lock(),
+    /// Somebody has `rx`: another receiver, who is the fault of this one, or a closer that reads for nobody, who is
+    /// awaited; in slices, for a receiver may have come in and not told yet.
+    #[cold]
+    fn enter_rx(&self, wait: Wait) -> Result<Option<MutexGuard<'_, Rx>>, Error> {
+        loop {
+            // What its last holder wrote before it let go is seen, so the flag is not an earlier receiver's.
+            fence(Ordering::Acquire);
+            if self.receiving.load(Ordering::Relaxed) {
+                return Err(Error::new(Code::UsageReceiver, "another thread is receiving on this connection"));
+            }
+            let slice = wait.earlier(Wait::for_duration(SLICE));
+            let rx = match slice {
+                Wait::Until(moment) => self.rx.try_lock_until(moment),
+                _ => self.rx.try_lock(),
+            };
+            if rx.is_some() || wait.is_over() {
+                return Ok(rx);
+            }
         }
     }
 
@@ -111,6 +129,7 @@ impl Connection {
     }
 
     /// Until a message is whole, the connection is over, or the time is.
+    #[inline]
     pub(super) fn next_message(&self, rx: &mut Rx, wait: Wait) -> Turn {
         loop {
             if let Some(turn) = self.next_buffered(rx) {
@@ -131,6 +150,7 @@ impl Connection {
     }
 
     /// The same from the bytes that were read already; `None` when they do not suffice.
+    #[inline]
     pub(super) fn next_buffered(&self, rx: &mut Rx) -> Option<Turn> {
         rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
         loop {
@@ -153,9 +173,18 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn meet(&self, rx: &mut Rx, event: Event) -> Option<Turn> {
         match event {
-            Event::Message(kind) => return Some(Turn::Message(kind)),
+            Event::Message(kind) => Some(Turn::Message(kind)),
+            event => self.meet_control(rx, event),
+        }
+    }
+
+    #[cold]
+    fn meet_control(&self, rx: &mut Rx, event: Event) -> Option<Turn> {
+        match event {
+            Event::Message(_) => {}
             Event::Ping => self.answer_ping(rx),
             Event::Pong => {}
             Event::Close => {

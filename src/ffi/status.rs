@@ -261,6 +261,7 @@ fn answer_text(code: c_int) -> *const c_char {
 }
 
 /// A call's `timeout_ms` as patience; `default` is what `WS_DEFAULT` stands for, `None` for ever.
+#[inline]
 pub(super) fn wait(timeout_ms: c_int, default: Option<Duration>) -> Result<Wait, Error> {
     match timeout_ms {
         WS_FOREVER => Ok(Wait::Forever),

@@ -252,7 +252,7 @@ impl Decoder {
             let valid = self.utf8.feed(&message[message.len() - n..]);
             // RFC 6455 8.1, 5.6: a frame may cut a character, a message may not.
             let valid = valid.and_then(|()| if ends { self.utf8.finish() } else { Ok(()) });
-            valid.map_err(|_| not_utf8(message))?;
+            valid.map_err(|_| self.not_utf8(message))?;
         }
         if !ends {
             return Ok(None);
@@ -300,6 +300,19 @@ impl Decoder {
         message.try_reserve_exact(room).map_err(|_| no_memory(len, n.max(awaited)))
     }
 
+    /// RFC 6455 8.1, 7.4.1: 1007 is for data that does not fit the kind of message.
+    #[cold]
+    fn not_utf8(&self, message: &[u8]) -> Error {
+        let arrived = to_usize(self.declared - self.remaining);
+        let text = &message[message.len().saturating_sub(arrived)..];
+        let (at, how) = match std::str::from_utf8(text) {
+            Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
+            Err(error) => (error.valid_up_to(), "is not UTF-8"),
+            Ok(_) => (text.len(), "is not UTF-8"),
+        };
+        Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
+    }
+
     /// RFC 6455 7.1.7: nothing is read after a failure.
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
@@ -345,17 +358,6 @@ fn over_limit(declared: u64, max: u64) -> Error {
 fn no_memory(has: usize, awaited: usize) -> Error {
     let detail = format!("there is no memory for {awaited} bytes more behind the {has} bytes of a message");
     Error::new(Code::LimitMemory, detail).with_close_code(1009)
-}
-
-/// RFC 6455 8.1, 7.4.1: 1007 is for data that does not fit the kind of message.
-#[cold]
-fn not_utf8(message: &[u8]) -> Error {
-    let (at, how) = match std::str::from_utf8(message) {
-        Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
-        Err(error) => (error.valid_up_to(), "is not UTF-8"),
-        Ok(_) => (message.len(), "is not UTF-8"),
-    };
-    Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
 }
 
 #[cfg(test)]

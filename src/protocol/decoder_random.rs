@@ -287,13 +287,13 @@ fn stream(random: &mut Random) -> Vec<u8> {
         if random.one_in(wrong) {
             bytes.extend(misdeed(random));
         }
-        if random.one_in(wrong) {
+        if !bytes.is_empty() && random.one_in(wrong) {
             let at = random.below(bytes.len());
             bytes[at] ^= 1 << random.below(8);
         }
     }
     if random.one_in(3) {
-        bytes.truncate(random.below(bytes.len()) + 1);
+        bytes.truncate(random.below(bytes.len() + 1));
     }
     bytes
 }

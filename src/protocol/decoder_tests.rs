@@ -450,6 +450,7 @@ fn the_limit_is_judged_on_what_is_declared_before_any_payload_is_taken() {
     };
     assert_eq!(run_limited(10, b"\x82\x0a0123456789"), (vec![Said::Message(Binary, b"0123456789".into())], DONE));
     assert_eq!(run_limited(10, b"\x82\x0b"), (vec![], over(11, 10)));
+    assert_eq!(run_limited(10, b"\x82\x0b0123456789a"), (vec![], over(11, 10)));
     assert_eq!(run_limited(10, b"\x81\x0b\xff"), (vec![], over(11, 10)));
     let fragments = [frame(0x02, b"01234"), frame(0x00, b"56789"), frame(0x00, b"")].concat();
     assert_eq!(run_limited(10, &[&fragments[..], b"\x80\x00"].concat()).0.len(), 1);
@@ -513,6 +514,32 @@ fn memory_follows_what_arrives_not_what_is_declared() {
             assert!(reader.message.capacity() <= 2 * arrived + 2 * FIRST_ROOM, "{arrived}");
         }
     }
+}
+
+#[test]
+fn used_memory_of_exactly_the_payload_grows_by_the_spare_byte() {
+    let mut reader = Reader::new(0);
+    reader.message = Vec::with_capacity(LEAST_ROOM);
+    let len = reader.message.capacity();
+    reader.feed(&header(0x82, len as u64));
+    assert_eq!(reader.feed_direct(&vec![0; len], usize::MAX), len);
+    assert_eq!(reader.said.len(), 1);
+}
+
+#[test]
+fn messages_may_join_behind_each_other() {
+    let mut decoder = Decoder::new(0);
+    let mut block = Vec::new();
+    let bytes = [frame(0x82, b"one"), frame(0x81, &[b'x'; 300]), frame(0x01, b"ab"), frame(0x80, b"c\xff")].concat();
+    let mut at = 0;
+    for len in [3, 303] {
+        let (taken, event) = decoder.decode(&bytes[at..], &mut block);
+        assert!(event.unwrap().is_some());
+        assert_eq!(block.len(), len);
+        at += taken;
+    }
+    let error = decoder.decode(&bytes[at..], &mut block).1.unwrap_err();
+    assert_eq!(error.to_string(), "a text message is not UTF-8 at byte 3");
 }
 
 #[test]

@@ -97,7 +97,7 @@ mod tests {
         to[..len].to_vec()
     }
 
-    // RFC 6455 rule 5.1-mask
+    // RFC 6455 rule 5.1-mask-client
     // RFC 6455 rule 5.3-mask-bit
     // RFC 6455 rule 5.3-algorithm
     // RFC 6455 rule 6.1-mask
@@ -141,7 +141,7 @@ mod tests {
 
     // RFC 6455 rule 5.2-rsv-sent
     // RFC 6455 rule 6.1-fin
-    // RFC 6455 rule 5.1-mask
+    // RFC 6455 rule 5.1-mask-client
     #[test]
     fn every_frame_is_final_masked_and_without_reserved_bits() {
         let frames = [
@@ -157,7 +157,7 @@ mod tests {
     }
 
     // RFC 6455 rule 5.5-size-sent
-    // RFC 6455 rule 5.5.3-same-data
+    // RFC 6455 rule 5.5.3-pong-payload
     #[test]
     fn tungstenite_reads_every_control_frame_back() {
         for len in [0, 1, 64, 124, 125] {

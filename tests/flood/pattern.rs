@@ -9,14 +9,14 @@ const LABEL: usize = 11;
 const SHIFTS: usize = 1021;
 
 /// All messages of one flood, cut from one long row of bytes.
-pub struct Pattern {
+pub(crate) struct Pattern {
     base: Vec<u8>,
     bytes: usize,
 }
 
 impl Pattern {
     /// Of messages of that many bytes.
-    pub fn new(bytes: usize) -> Pattern {
+    pub(crate) fn new(bytes: usize) -> Pattern {
         assert!(bytes > LABEL);
         // ASCII, so that every message may go as text; with no period that a shift could hide in.
         let base = (0..bytes + SHIFTS).map(|at| b' ' + ((at * at / 7 + at * 31) % 95) as u8).collect();
@@ -24,11 +24,11 @@ impl Pattern {
     }
 
     /// The opcode of a message: text or binary, in turns.
-    pub fn opcode(number: u32) -> u8 {
+    pub(crate) fn opcode(number: u32) -> u8 {
         1 + (number % 2) as u8
     }
 
-    pub fn message(&self, sender: u8, number: u32) -> Vec<u8> {
+    pub(crate) fn message(&self, sender: u8, number: u32) -> Vec<u8> {
         let mut message = format!("{sender}:{number:08}:").into_bytes();
         message.extend_from_slice(self.rest(sender, number));
         message
@@ -53,11 +53,11 @@ impl Pattern {
 
 /// The numbers that came so far: each sender's must come one by one.
 #[derive(Debug, Default)]
-pub struct Sequences(BTreeMap<u8, u32>);
+pub(crate) struct Sequences(BTreeMap<u8, u32>);
 
 impl Sequences {
     /// Checks a message and takes it into account.
-    pub fn take(&mut self, pattern: &Pattern, opcode: u8, message: &[u8]) {
+    pub(crate) fn take(&mut self, pattern: &Pattern, opcode: u8, message: &[u8]) {
         let (sender, number) = pattern.read(opcode, message);
         let next = self.0.entry(sender).or_default();
         assert_eq!(number, *next, "sender {sender}: message {number} instead of {next}");
@@ -65,7 +65,7 @@ impl Sequences {
     }
 
     /// How many came from sender 0, 1 and so on, up to the last one who sent.
-    pub fn counts(&self) -> Vec<u32> {
+    pub(crate) fn counts(&self) -> Vec<u32> {
         let senders = self.0.keys().last().map_or(0, |last| last + 1);
         (0..senders).map(|sender| self.0.get(&sender).copied().unwrap_or(0)).collect()
     }

@@ -17,7 +17,7 @@ use crate::watch::Watch;
 const PORTION: usize = 16 * 1024;
 
 /// A connected socket whose two directions are used by two threads.
-pub enum Socket {
+pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -46,13 +46,13 @@ impl Socket {
 }
 
 /// A stream of bytes in both directions at once, in TLS or not.
-pub struct Duplex {
+pub(crate) struct Duplex {
     socket: Socket,
     tls: Option<Mutex<ServerConnection>>,
 }
 
 impl Duplex {
-    pub fn new(socket: Socket, tls: Option<ServerConnection>) -> Duplex {
+    pub(crate) fn new(socket: Socket, tls: Option<ServerConnection>) -> Duplex {
         Duplex { socket, tls: tls.map(Mutex::new) }
     }
 
@@ -172,17 +172,17 @@ impl Debts {
 
 /// What the peer saw.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Whole messages, by sender, each in its order.
-    pub received: Vec<u32>,
-    pub pings: u32,
-    pub pongs: u32,
+    pub(crate) received: Vec<u32>,
+    pub(crate) pings: u32,
+    pub(crate) pongs: u32,
     /// The body of the client's close frame.
-    pub close: Vec<u8>,
+    pub(crate) close: Vec<u8>,
 }
 
 /// Floods the client with `messages` messages, then waits for its close frame; answers what it saw, whole.
-pub fn run(duplex: Duplex, pattern: &Arc<Pattern>, messages: u32, watch: &Arc<Watch>) -> Seen {
+pub(crate) fn run(duplex: Duplex, pattern: &Arc<Pattern>, messages: u32, watch: &Arc<Watch>) -> Seen {
     duplex.accept_upgrade().expect("the peer takes the upgrade");
     let duplex = Arc::new(duplex);
     let debts = Arc::new(Debts::default());

@@ -16,19 +16,19 @@ const BOUND: Duration = Duration::from_secs(300);
 
 /// What everybody is doing.
 #[derive(Default)]
-pub struct Watch {
+pub(crate) struct Watch {
     moves: AtomicU64,
     doing: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Watch {
     /// Something went forward.
-    pub fn moved(&self) {
+    pub(crate) fn moved(&self) {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Who is doing what from now on.
-    pub fn at(&self, who: &'static str, what: String) {
+    pub(crate) fn at(&self, who: &'static str, what: String) {
         self.doing.lock().unwrap().insert(who, what);
     }
 
@@ -38,13 +38,13 @@ impl Watch {
 }
 
 /// Ends the process when the flood stands still, unless dropped before.
-pub struct Dog {
+pub(crate) struct Dog {
     over: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Dog {
-    pub fn new(what: String, watch: &Arc<Watch>) -> Dog {
+    pub(crate) fn new(what: String, watch: &Arc<Watch>) -> Dog {
         let (over, end) = mpsc::channel::<()>();
         let watch = Arc::clone(watch);
         let thread = thread::spawn(move || {
