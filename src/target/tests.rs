@@ -197,10 +197,10 @@ fn long_addresses_are_fine_and_long_hosts_are_none() {
     let host = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
     assert_eq!(good(&format!("ws://{host}.")).host.len(), 254);
     assert_eq!(bad(&format!("ws://{host}e")).0, Code::UrlHost);
-    assert_eq!(bad(&format!("ws://{}", "\u{fc}.".repeat(1 << 20))).0, Code::UrlHost);
-    assert_eq!(bad(&format!("ws://{}", "a\u{fc}".repeat(1 << 20))).0, Code::UrlHost);
-    assert_eq!(bad(&format!("ws://{}", "%41".repeat(1 << 20))).0, Code::UrlHost);
-    assert_eq!(bad(&format!("ws://[{}]", ":".repeat(1 << 20))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://{}", "\u{fc}.".repeat(1 << 18))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://{}", "a\u{fc}".repeat(1 << 18))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://{}", "%41".repeat(1 << 18))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://[{}]", ":".repeat(1 << 18))).0, Code::UrlHost);
 }
 
 #[test]
