@@ -34,6 +34,7 @@ impl Buffer {
     }
 
     /// The bytes in the queue.
+    #[inline]
     pub(crate) fn filled(&self) -> &[u8] {
         &self.data[self.start..self.end]
     }
@@ -52,6 +53,7 @@ impl Buffer {
     }
 
     /// Takes `n` bytes off the front.
+    #[inline]
     pub(crate) fn consume(&mut self, n: usize) {
         debug_assert!(n <= self.len());
         self.start += n;
@@ -63,6 +65,7 @@ impl Buffer {
 
     /// Room behind the bytes, at least `least` of it; moves or grows when there is less. Memory comes from the pool
     /// when the queue has none.
+    #[inline]
     pub(crate) fn room(&mut self, least: usize) -> Result<&mut [u8], TryReserveError> {
         if self.data.len() - self.end < least {
             self.make_room(least)?;
@@ -72,15 +75,18 @@ impl Buffer {
 
     #[cold]
     fn make_room(&mut self, least: usize) -> Result<(), TryReserveError> {
-        if self.data.is_empty() && least <= POOLED {
-            self.data = pool().pop().unwrap_or_default();
-            if self.data.is_empty() {
-                self.data.try_reserve_exact(POOLED)?;
-                self.data.resize(POOLED, 0);
+        let len = self.len();
+        // Memory of a small remainder's own size is left as soon as more is to come: it would cut every read short.
+        if self.data.len() < POOLED && len + least <= POOLED {
+            let mut pooled = pool().pop().unwrap_or_default();
+            if pooled.is_empty() {
+                pooled.try_reserve_exact(POOLED)?;
+                pooled.resize(POOLED, 0);
             }
+            pooled[..len].copy_from_slice(self.filled());
+            *self = Buffer { data: pooled, start: 0, end: len };
             return Ok(());
         }
-        let len = self.len();
         if self.start > 0 {
             self.data.copy_within(self.start..self.end, 0);
             self.start = 0;
@@ -108,18 +114,20 @@ impl Buffer {
     }
 
     /// Gives the memory away when nothing is in it, else keeps only what the bytes need when that is much less.
+    #[inline]
     pub(crate) fn rest(&mut self) {
-        if self.is_empty() {
-            self.start = 0;
-            self.end = 0;
-            give_back(std::mem::take(&mut self.data));
-        } else if self.len() <= self.data.len() / 8 {
-            let own = self.filled().to_vec();
-            let used = std::mem::replace(&mut self.data, own);
-            self.start = 0;
-            self.end = self.data.len();
-            give_back(used);
+        if !self.data.is_empty() && self.len() <= self.data.len() / 8 {
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        let own = self.filled().to_vec();
+        let used = std::mem::replace(&mut self.data, own);
+        self.start = 0;
+        self.end = self.data.len();
+        give_back(used);
     }
 }
 

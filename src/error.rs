@@ -49,6 +49,8 @@ codes! {
     UsageControlSize = -109, "a ping or pong carries at most 125 bytes";
     /// A text message that is not UTF-8 (RFC 6455 5.6); nothing was sent.
     UsageUtf8 = -110, "a text message must be UTF-8";
+    /// A length that no object in memory can have.
+    UsageLength = -111, "no object in memory is that long";
     /// The address cannot be read.
     UrlSyntax = -201, "the address cannot be read";
     /// The scheme is not ws, wss or ws+unix.

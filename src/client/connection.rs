@@ -1,12 +1,30 @@
-//! A connection and what may be asked of it.
-use std::net::SocketAddr;
+//! A connection: its three locks, its facts, and the one place that ends it.
+//!
+//! `rx` is held by whoever receives, `tx` by whoever sends, both also while they wait; `link` is held to compute, never
+//! to wait. The order is `rx`, `tx`, `link`; whoever holds `rx` or `link` may only *try* `tx`. `docs/threads.md` has the
+//! drawing.
 
-use crate::error::Error;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::link::Link;
+use crate::buffer::Buffer;
+use crate::dialer::Dialer;
+use crate::error::{Code, Error, Phase};
 use crate::headers::Headers;
-use crate::protocol::message::{Kind, Message};
+use crate::net::stream::Stream;
+use crate::net::tls::Tls;
+use crate::protocol::close::Close;
+use crate::protocol::decoder::Decoder;
+use crate::protocol::handshake::Agreed;
+use crate::protocol::message::Message;
 use crate::wait::Wait;
 
-/// An ordinary answer of a call on a connection. The numbers are those of the C header.
+/// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Outcome {
@@ -26,74 +44,282 @@ pub enum Outcome {
     Interrupted = 6,
 }
 
-/// A WebSocket connection. Any method may be called from any thread at any time; one thread receives at a time.
-#[derive(Debug)]
-pub struct Connection {}
+impl Outcome {
+    /// What a call answers whose patience ended before it could do anything.
+    pub(super) fn of_impatience(wait: Wait) -> Outcome {
+        if wait == Wait::Never { Outcome::Again } else { Outcome::Timeout }
+    }
+}
+
+/// A WebSocket connection. Any method may be called from any thread at any time; one thread receives at a time (a
+/// second is told so), any number send, closing is everybody's.
+pub struct Connection {
+    pub(super) stream: Stream,
+    pub(super) rx: Mutex<Rx>,
+    pub(super) tx: Mutex<Tx>,
+    pub(super) link: Mutex<Link>,
+    /// Something changed that a closer may wait for; goes with `link`.
+    pub(super) turn: Condvar,
+    /// How many wait for `turn`.
+    pub(super) waiters: AtomicUsize,
+    /// A thread is in `recv`.
+    pub(super) receiving: AtomicBool,
+    /// The holder of `tx` waits, or may at any moment.
+    pub(super) tx_waits: AtomicBool,
+    pub(super) max_message: AtomicU64,
+    pub(super) secure: bool,
+    pub(super) read_size: usize,
+    pub(super) write_size: usize,
+    pub(super) received: OnceLock<Close>,
+    agreed: Box<Agreed>,
+    tls_facts: Option<(&'static str, &'static str)>,
+    /// Ours and the peer's, asked for at once: when the connection is over the system has forgotten them.
+    addresses: (Option<SocketAddr>, Option<SocketAddr>),
+    context: Box<str>,
+}
+
+/// The receiving side.
+pub(super) struct Rx {
+    pub(super) decoder: Decoder,
+    /// From the socket, sealed.
+    pub(super) cipher: Buffer,
+    /// From the socket, not decoded.
+    pub(super) plain: Buffer,
+    /// The message that is arriving.
+    pub(super) message: Vec<u8>,
+    /// Messages that were whole when a closer began to read.
+    pub(super) ready: VecDeque<Message>,
+    /// The end, once a receiver has met it.
+    pub(super) over: Option<Result<Outcome, Error>>,
+    /// This reader told the link that it is awake.
+    pub(super) awake: bool,
+    /// The last message was large: the next header is read alone, so that its payload needs no copy.
+    pub(super) large: bool,
+}
+
+/// The sending side.
+pub(super) struct Tx {
+    /// Bytes for the socket, sealed if there is TLS. Whole frames, whenever `tx` is free.
+    pub(super) wire: Buffer,
+    /// Masked bytes of a frame on their way to be sealed.
+    pub(super) plain: Buffer,
+}
+
+/// What a dial brings home.
+pub(super) struct Parts {
+    pub(super) stream: Stream,
+    pub(super) tls: Option<Tls>,
+    /// Sealed bytes behind the answer.
+    pub(super) cipher: Buffer,
+    /// Bytes behind the answer: they belong to the frames.
+    pub(super) plain: Buffer,
+    /// Records that are still to be sent.
+    pub(super) tls_out: Buffer,
+    pub(super) agreed: Box<Agreed>,
+    pub(super) context: String,
+}
 
 impl Connection {
+    pub(super) fn new(parts: Parts, dialer: &Dialer) -> Connection {
+        let tls_facts =
+            parts.tls.as_ref().map(|tls| (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default()));
+        let mut rx = Rx {
+            decoder: Decoder::new(dialer.max_message),
+            cipher: parts.cipher,
+            plain: parts.plain,
+            message: Vec::new(),
+            ready: VecDeque::new(),
+            over: None,
+            awake: false,
+            large: false,
+        };
+        rx.cipher.rest();
+        rx.plain.rest();
+        Connection {
+            addresses: (parts.stream.local_addr(), parts.stream.peer_addr()),
+            stream: parts.stream,
+            rx: Mutex::new(rx),
+            tx: Mutex::new(Tx { wire: Buffer::new(), plain: Buffer::new() }),
+            secure: parts.tls.is_some(),
+            link: Mutex::new(Link { tls: parts.tls, tls_out: parts.tls_out, ..Link::default() }),
+            turn: Condvar::new(),
+            waiters: AtomicUsize::new(0),
+            receiving: AtomicBool::new(false),
+            tx_waits: AtomicBool::new(false),
+            max_message: AtomicU64::new(dialer.max_message),
+            read_size: dialer.read_buffer,
+            write_size: dialer.write_buffer,
+            received: OnceLock::new(),
+            agreed: parts.agreed,
+            tls_facts,
+            context: parts.context.into_boxed_str(),
+        }
+    }
+
     /// The subprotocol that the server chose; empty when none.
     pub fn subprotocol(&self) -> &str {
-        unimplemented!()
+        self.agreed.subprotocol.as_deref().unwrap_or_default()
     }
-    /// Sends one whole message.
-    pub fn send(&self, _kind: Kind, _data: &[u8], _wait: Wait) -> Result<Outcome, Error> {
-        unimplemented!()
-    }
-    /// Receives the next whole message.
-    pub fn recv(&self, _message: &mut Message, _wait: Wait) -> Result<Outcome, Error> {
-        unimplemented!()
-    }
-    /// The close handshake. Code 0 sends a close frame without a body. `Never` starts it and answers `Again` while it lasts.
-    pub fn close(&self, _code: u16, _reason: &str, _wait: Wait) -> Result<Outcome, Error> {
-        unimplemented!()
-    }
-    /// Sends a ping of at most 125 bytes.
-    pub fn ping(&self, _payload: &[u8], _wait: Wait) -> Result<Outcome, Error> {
-        unimplemented!()
-    }
-    /// Sends an unsolicited pong of at most 125 bytes.
-    pub fn pong(&self, _payload: &[u8], _wait: Wait) -> Result<Outcome, Error> {
-        unimplemented!()
-    }
-    /// Writes what is inside.
-    pub fn flush(&self, _wait: Wait) -> Result<Outcome, Error> {
-        unimplemented!()
-    }
+
     /// Limits received messages to that many bytes, 0 for no limit, from the next frame on.
-    pub fn set_max_message(&self, _bytes: u64) {
-        unimplemented!()
+    pub fn set_max_message(&self, bytes: u64) {
+        self.max_message.store(bytes, Ordering::Relaxed);
     }
+
     /// How the connection ended: the received close code, 1005 for a close without one, 1006 for a lost connection, the
     /// code that we sent for a violation; 0 while it lives.
     pub fn close_code(&self) -> u16 {
-        unimplemented!()
+        if let Some(failure) = &self.link.lock().failure {
+            return failure.close_code();
+        }
+        self.received.get().map_or(0, |close| close.code)
     }
-    /// The peer's close reason; `None` while the connection lives.
+
+    /// The peer's close reason; `None` until its close frame has come.
     pub fn close_reason(&self) -> Option<&str> {
-        unimplemented!()
+        self.received.get().map(|close| close.reason.as_str())
     }
+
     /// The status of the server's answer: 101.
     pub fn status(&self) -> u16 {
-        unimplemented!()
+        self.agreed.head.status
     }
+
     /// The header fields of the server's answer.
     pub fn headers(&self) -> &Headers {
-        unimplemented!()
+        &self.agreed.head.headers
     }
+
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        unimplemented!()
+        self.addresses.0
     }
+
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        unimplemented!()
+        self.addresses.1
     }
+
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        unimplemented!()
+        self.tls_facts.map(|(version, _)| version)
     }
+
     /// The cipher suite, or `None` without TLS.
     pub fn tls_cipher(&self) -> Option<&'static str> {
-        unimplemented!()
+        self.tls_facts.map(|(_, cipher)| cipher)
+    }
+
+    /// Ends the connection for a fault of our own; every later call tells.
+    pub(crate) fn fail_internal(&self) {
+        self.fail(Error::new(Code::Internal, "a fault inside the library ended the connection"), Phase::None);
+        self.stream.shutdown();
+    }
+
+    /// The one place where a connection fails. Records why, once, and owes the close frame that tells the peer (RFC
+    /// 6455 7.1.7). Returns the failure that stands.
+    pub(super) fn fail(&self, error: Error, phase: Phase) -> Error {
+        let mut link = self.link.lock();
+        if let Some(earlier) = &link.failure {
+            return earlier.clone();
+        }
+        let error = error.in_phase(phase).about(&self.context);
+        if link.close_received {
+            // Behind the peer's close frame nothing counts any more (RFC 6455 5.5.1): the end stays a clean one.
+            return error;
+        }
+        link.failure = Some(error.clone());
+        link.pong = None;
+        if !matches!(error.close_code(), 0 | 1006) {
+            link.owe_close(Close { code: error.close_code(), reason: error.code().text().to_owned() });
+        }
+        self.wake_waiters();
+        error
+    }
+
+    /// Says whose error it is.
+    pub(super) fn about_us(&self, error: Error) -> Error {
+        error.about(&self.context)
+    }
+
+    /// The stream has ended: cleanly if the peer's close frame came before, else the connection is lost (RFC 6455 7.1.5).
+    pub(super) fn lost(&self, error: Error) -> Result<Outcome, Error> {
+        let ending = self.link.lock().ending();
+        let ending = ending.unwrap_or_else(|| Err(self.fail(error.with_close_code(1006), Phase::Recv)));
+        let mut link = self.link.lock();
+        link.eof = true;
+        self.wake_waiters();
+        drop(link);
+        if ending.is_ok() {
+            self.take_leave();
+        }
+        self.stream.shutdown();
+        ending
+    }
+
+    /// Lets waiters look again. `link` is held, or nothing was changed under it.
+    pub(super) fn wake_waiters(&self) {
+        if self.waiters.load(Ordering::SeqCst) > 0 {
+            self.turn.notify_all();
+        }
+    }
+
+    /// Waits for somebody's change under `link`: false when the time is over. The caller counts itself in `waiters`.
+    pub(super) fn await_turn(&self, link: &mut MutexGuard<'_, Link>, wait: Wait) -> bool {
+        match wait {
+            Wait::Never => false,
+            Wait::Forever => {
+                self.turn.wait(link);
+                true
+            }
+            Wait::Until(moment) => !self.turn.wait_until(link, moment).timed_out(),
+        }
+    }
+
+    /// Lets go of `rx`. A closer may wait for it: either it sees `rx` free when it tries, or we see it counted.
+    pub(super) fn leave_rx(&self, rx: MutexGuard<'_, Rx>) {
+        drop(rx);
+        fence_behind_unlock();
+        if self.waiters.load(Ordering::SeqCst) > 0 {
+            let _link = self.link.lock();
+            self.turn.notify_all();
+        }
+    }
+}
+
+/// Orders the end of a lock before the reads that follow. On x86-64 letting go of a lock is a locked instruction, which
+/// is the full fence already: a second one would cost as much as decoding a small message.
+fn fence_behind_unlock() {
+    if cfg!(target_arch = "x86_64") {
+        compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("to", &self.context)
+            .field("subprotocol", &self.subprotocol())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Connection {
+    /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
+    /// which can overtake our close frame.
+    fn drop(&mut self) {
+        if self.link.get_mut().close_sent {
+            self.take_leave();
+        }
+        self.stream.shutdown_write();
+        let mut away = [0; 4096];
+        for _ in 0..256 {
+            match self.stream.recv(&mut away, false) {
+                Ok(n) if n > 0 => {}
+                _ => break,
+            }
+        }
     }
 }

@@ -89,7 +89,7 @@ impl Handshake {
     /// The connection ended: the error that this is, which is the rejection when its head was complete.
     pub(crate) fn eof(&mut self) -> Error {
         if let Some(rejection) = self.give_up() {
-            return rejection;
+            return rejection.in_phase(Phase::Handshake);
         }
         let text = match &self.state {
             State::Head { came, .. } if !came.is_empty() => {
@@ -108,7 +108,7 @@ impl Handshake {
             return None;
         }
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Body { head, body } => Some(rejected(*head, body.into_kept()).in_phase(Phase::Handshake)),
+            State::Body { head, body } => Some(rejected(*head, body.into_kept())),
             State::Head { .. } | State::Over => None,
         }
     }

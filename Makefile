@@ -1,0 +1,45 @@
+# The words of the project. Each only calls the native tools, by way of small scripts in tools/.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all examples build header bench autobahn fmt lint clean
+
+help: ## list these words
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## see it work: library, echo server, then C, C++, Python and Go over ws and wss
+	@tools/demo.sh
+
+test: ## every test of every language (under 8 minutes)
+	@tools/test.sh
+
+test-all: ## make test, then foreign servers, Autobahn (short) and the sanitizers
+	@tools/test.sh
+	@tools/test-all.sh
+
+examples: ## run every example against the echo server
+	@tools/setup.sh
+	@tools/build.sh
+	@tools/examples.sh
+
+build: ## the library (target/release), the examples and what the Go package links
+	@tools/setup.sh
+	@tools/build.sh
+
+header: ## write include/wsdial.h anew from src/ffi
+	@tools/header.sh
+
+bench: ## our C client beside its peers
+	@benches/run.sh
+
+autobahn: ## the whole Autobahn testsuite (about 12 minutes)
+	@tests/autobahn/run.sh
+
+fmt: ## format Rust and Go
+	cargo fmt
+	gofmt -w bindings/go examples/go
+
+lint: ## what CI refuses to pass
+	@tools/lint.sh
+
+clean: ## remove what was built, the Python environment included
+	cargo clean
+	rm -rf .build .venv bindings/go/lib bindings/go/wsdial.h bindings/python/build bindings/python/src/wsdial.egg-info

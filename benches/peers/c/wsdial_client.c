@@ -1,0 +1,121 @@
+/* wsdial through its C ABI: the five functions, blocking, one thread. */
+#include "common.h"
+#include "wsdial.h"
+
+static ws_dialer *dialer;
+
+static void ck(int result, int want, ws_error *error, const char *what) {
+    if (result == want) return;
+    fprintf(stderr, "FAIL %s: %d %s\n", what, result, error ? ws_error_message(error) : "");
+    exit(1);
+}
+
+static ws_conn *dial(uint64_t count) {
+    char path[256], url[400];
+    ws_conn *conn;
+    ws_error *error;
+    path_for(path, sizeof path, count);
+    snprintf(url, sizeof url, "%s%s", A.url, path);
+    ck(ws_dial(url, dialer, WS_DEFAULT, &conn, &error), WS_OK, error, "dial");
+    if (*ws_subprotocol(conn)) fail("a subprotocol that nobody offered");
+    return conn;
+}
+
+static void send_msg(ws_conn *conn, const void *data, size_t len) {
+    ws_error *error;
+    ck(ws_send(conn, WS_BINARY, data, len, WS_FOREVER, &error), WS_OK, error, "send");
+}
+
+static void recv_msg(ws_conn *conn, ws_message *message) {
+    ws_error *error;
+    ck(ws_recv(conn, WS_FOREVER, message, &error), WS_OK, error, "recv");
+}
+
+static void hang_up(ws_conn *conn) {
+    ws_error *error;
+    ck(ws_close(conn, 1000, NULL, WS_DEFAULT, &error), WS_OK, error, "close");
+    ws_conn_free(conn);
+}
+
+static void do_recv(ws_message *message, uint64_t count) {
+    ws_conn *conn = dial(count);
+    ws_error *error;
+    uint64_t n = 0, bytes = 0;
+    int result;
+    while ((result = ws_recv(conn, WS_FOREVER, message, &error)) == WS_OK) {
+        n++;
+        bytes += message->len;
+    }
+    ck(result, WS_CLOSED, error, "recv");
+    if (n != count || bytes != count * A.size) fail("messages");
+    hang_up(conn);
+}
+
+static void do_send(ws_message *message, const uint8_t *data, uint64_t count) {
+    ws_conn *conn = dial(count);
+    uint64_t v = 0;
+    for (uint64_t i = 0; i < count; i++) send_msg(conn, data, A.size);
+    recv_msg(conn, message);
+    if (message->len != 8) fail("sink reply");
+    for (int i = 0; i < 8; i++) v = v << 8 | (uint8_t)message->data[i];
+    if (v != count * A.size) fail("the sink counted other bytes");
+    hang_up(conn);
+}
+
+static void do_rtt(ws_message *message, const uint8_t *data, uint64_t count, int timed) {
+    ws_conn *conn = dial(count);
+    if (timed) start();
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t t = now_ns();
+        send_msg(conn, data, A.size);
+        recv_msg(conn, message);
+        if (message->len != A.size || (uint8_t)message->data[A.size - 1] != data[A.size - 1]) fail("echo");
+        if (timed) lat[nlat++] = now_ns() - t;
+    }
+    hang_up(conn);
+}
+
+static void do_idle(uint64_t count) {
+    long rss = status_kb("VmRSS:");
+    ws_conn **conns = calloc(count, sizeof *conns);
+    for (uint64_t i = 0; i < count; i++) conns[i] = dial(1);
+    report("wsdial", rss);
+    exit(0);
+}
+
+static void go(const uint8_t *data, uint64_t count, int timed) {
+    ws_message message = WS_MESSAGE_INIT;
+    if (timed) start();
+    if (!strcmp(A.mode, "recv")) do_recv(&message, count);
+    else if (!strcmp(A.mode, "send")) do_send(&message, data, count);
+    else if (!strcmp(A.mode, "rtt")) do_rtt(&message, data, count, timed);
+    else if (!strcmp(A.mode, "dial")) for (uint64_t i = 0; i < count; i++) hang_up(dial(count));
+    else if (strcmp(A.mode, "idle")) fail("mode");
+    else if (timed) do_idle(count);
+    else hang_up(dial(1));
+    ws_message_free(&message);
+}
+
+int main(int c, char **v) {
+    ws_error *error;
+    struct rlimit limit;
+    args(c, v);
+    if (A.deflate) { fprintf(stderr, "no permessage-deflate in wsdial\n"); return 3; }
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    dialer = ws_dialer_new();
+    if (A.ca) {
+        ck(ws_dialer_use_system_roots(dialer, 0, &error), WS_OK, error, "system roots");
+        ck(ws_dialer_add_ca_file(dialer, A.ca, &error), WS_OK, error, "ca");
+    }
+    uint8_t *data = malloc(A.size + 1);
+    for (uint64_t i = 0; i < A.size; i++) data[i] = i * 31;
+    lat_init();
+    go(data, warm(), 0);
+    go(data, A.count, 1);
+    report("wsdial", -1);
+    free(data);
+    ws_dialer_free(dialer);
+    return 0;
+}

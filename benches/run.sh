@@ -1,0 +1,46 @@
+#!/bin/bash
+# The benchmark: builds everything, runs the protocol benches and our C client beside its peers, and prints Markdown
+# tables, which stay in .build/bench/report.md.
+#
+#   benches/run.sh            about five minutes
+#   benches/run.sh --quick    about one minute: smoke, not figures to be quoted
+#   benches/run.sh --all      every client that can be built (Go, Python, Node, Rust), every test; half an hour
+#
+# Two CPUs, as idle as possible: load and steal during the runs stand below the tables.
+set -u -o pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+export OUT=${OUT:-$root/.build/bench}
+peers=$root/benches/peers
+need=limit-ws,wsdial,tungstenite,libwebsockets
+clients=limit-tcp
+tests='rtt*,recv*,send*'
+repeats=3 scale=0.7 quick="" try=
+case ${1:-} in
+  "") ;;
+  --quick) repeats=1 scale=0.2 quick=1 clients= ;;
+  --all) clients='*' tests='*' scale=1 try=rust,go,python,node,libcurl ;;
+  *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+"$peers/build.sh" --try "$try" || exit 1
+
+report=$OUT/report.md
+{
+  echo "# wsdial beside its peers"
+  echo
+  echo "$(date -u +%Y-%m-%d), $(uname -sr), $(nproc) CPUs ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)), $(rustc --version),"
+  echo "tungstenite $(grep -A1 'name = "tungstenite"' "$peers/rs/Cargo.lock" | sed -n 's/version = "\(.*\)"/\1/p'), libwebsockets $(pkg-config --modversion libwebsockets 2>/dev/null | tr -d -)"
+} >"$report"
+
+if [ -f "$root/benches/protocol.rs" ]; then
+  echo "running the protocol benches"
+  { echo; echo "## Without a socket"; echo; } >>"$report"
+  (cd "$root" && cargo bench --quiet --bench protocol -- ${quick:+--quick}) 2>"$OUT/protocol.log" | tee -a "$report" || { cat "$OUT/protocol.log" >&2; exit 1; }
+fi
+
+echo "running the clients"
+{ echo; echo "## Over loopback"; } >>"$report"
+"$peers/run.py" --need "$need" --clients "$clients" --tests "$tests" --repeats "$repeats" --scale "$scale" --raw "$OUT/raw-$(date +%s).jsonl" | tee -a "$report"
+status=$?
+echo "report: $report"
+exit $status

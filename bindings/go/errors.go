@@ -1,0 +1,157 @@
+package websocket
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// Close codes of RFC 6455 section 7.4.1 and of the registry that it founded.
+const (
+	CloseNormalClosure           = 1000
+	CloseGoingAway               = 1001
+	CloseProtocolError           = 1002
+	CloseUnsupportedData         = 1003
+	CloseNoStatusReceived        = 1005
+	CloseAbnormalClosure         = 1006
+	CloseInvalidFramePayloadData = 1007
+	ClosePolicyViolation         = 1008
+	CloseMessageTooBig           = 1009
+	CloseMandatoryExtension      = 1010
+	CloseInternalServerErr       = 1011
+	CloseServiceRestart          = 1012
+	CloseTryAgainLater           = 1013
+	CloseTLSHandshake            = 1015
+)
+
+// Message types: the opcodes of RFC 6455 section 11.8.
+const (
+	TextMessage   = 1
+	BinaryMessage = 2
+	CloseMessage  = 8
+	PingMessage   = 9
+	PongMessage   = 10
+)
+
+var (
+	// ErrBadHandshake is returned by a dial when the server's answer is no upgrade; the response goes with it.
+	ErrBadHandshake = errors.New("websocket: bad handshake")
+	// ErrCloseSent is returned by WriteMessage behind a close frame.
+	ErrCloseSent = errors.New("websocket: close sent")
+	// ErrReadLimit is returned by ReadMessage for a message over the limit that SetReadLimit set.
+	ErrReadLimit = errors.New("websocket: read limit exceeded")
+)
+
+// CloseError is how the server closed: its code and its reason. 1005 stands for a close frame without a code, 1006 for
+// a connection that was lost without one.
+type CloseError struct {
+	Code int
+	Text string
+}
+
+var closeNames = map[int]string{
+	CloseNormalClosure:           "normal",
+	CloseGoingAway:               "going away",
+	CloseProtocolError:           "protocol error",
+	CloseUnsupportedData:         "unsupported data",
+	CloseNoStatusReceived:        "no status",
+	CloseAbnormalClosure:         "abnormal closure",
+	CloseInvalidFramePayloadData: "invalid payload data",
+	ClosePolicyViolation:         "policy violation",
+	CloseMessageTooBig:           "message too big",
+	CloseMandatoryExtension:      "mandatory extension missing",
+	CloseInternalServerErr:       "internal server error",
+	CloseTLSHandshake:            "TLS handshake error",
+}
+
+func (e *CloseError) Error() string {
+	text := "websocket: close " + strconv.Itoa(e.Code)
+	if name, ok := closeNames[e.Code]; ok {
+		text += " (" + name + ")"
+	}
+	if e.Text != "" {
+		text += ": " + e.Text
+	}
+	return text
+}
+
+// IsCloseError tells whether err is a *CloseError with one of the codes.
+func IsCloseError(err error, codes ...int) bool {
+	e, ok := err.(*CloseError)
+	return ok && contains(codes, e.Code)
+}
+
+// IsUnexpectedCloseError tells whether err is a *CloseError with none of the codes.
+func IsUnexpectedCloseError(err error, expectedCodes ...int) bool {
+	e, ok := err.(*CloseError)
+	return ok && !contains(expectedCodes, e.Code)
+}
+
+func contains(codes []int, code int) bool {
+	for _, c := range codes {
+		if c == code {
+			return true
+		}
+	}
+	return false
+}
+
+// FormatCloseMessage makes the payload of a close frame for WriteMessage. CloseNoStatusReceived makes an empty one.
+func FormatCloseMessage(closeCode int, text string) []byte {
+	if closeCode == CloseNoStatusReceived {
+		return []byte{}
+	}
+	return append(binary.BigEndian.AppendUint16(nil, uint16(closeCode)), text...)
+}
+
+// Families of the numbers in wsdial.h that Go programs are told about by type.
+const (
+	codeUsageReceiver  = -104
+	codeUsageClose     = -108
+	codeOptionValue    = -251
+	codeTimeout        = -304
+	codeRejected       = -501
+	codeHandshakeLast  = -529
+	codeLimitMessage   = -701
+	codeAbnormal       = -801
+	codeAbnormalTLSCut = -802
+)
+
+// Error is a failure that has no type of its own. It is a plain value that holds nothing of C's.
+type Error struct {
+	Code      int    // the number of wsdial.h, negative
+	Phase     string // where it happened, such as "connect" or "TLS"
+	Errno     int    // of the system call that failed, or 0
+	CloseCode int    // what was sent to the server because of it, such as 1002 or 1007, or 0
+	Message   string // a sentence with the host, the phase and the cause
+}
+
+func (e *Error) Error() string { return "websocket: " + e.Message }
+
+// Timeout tells whether a time ran out. With Temporary it makes *Error a net.Error.
+func (e *Error) Timeout() bool { return e.Code == codeTimeout }
+
+// Temporary is part of net.Error.
+func (e *Error) Temporary() bool { return e.Timeout() }
+
+// Is lets errors.Is find ErrBadHandshake in every handshake that failed, and the two names for a time that ran out.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrBadHandshake:
+		return e.Code <= codeRejected && e.Code >= codeHandshakeLast
+	case os.ErrDeadlineExceeded, context.DeadlineExceeded:
+		return e.Timeout()
+	}
+	return false
+}
+
+// Unwrap gives the errno, so that errors.Is(err, syscall.ECONNREFUSED) holds.
+func (e *Error) Unwrap() error {
+	if e.Errno == 0 {
+		return nil
+	}
+	return syscall.Errno(e.Errno)
+}

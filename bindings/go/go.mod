@@ -1,0 +1,3 @@
+module github.com/wsdial/wsdial/bindings/go
+
+go 1.24

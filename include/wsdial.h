@@ -1,0 +1,479 @@
+/* wsdial.h: a WebSocket client (RFC 6455) for C and C++. SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * One library: blocking calls with time limits, no initialisation, no callbacks. ws_dial makes a
+ * connection, ws_send and ws_recv move whole messages, ws_close ends it. Link with -lwsdial. A
+ * program:
+ *
+ *     #include <stdio.h>
+ *     #include <wsdial.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         const char *url = argc > 1 ? argv[1] : "ws://localhost:12345";
+ *         ws_dialer *dialer = ws_dialer_new();
+ *         ws_conn *conn = NULL;
+ *         ws_error *error = NULL;
+ *         ws_message message = WS_MESSAGE_INIT;
+ *         int result = ws_dialer_add_subprotocol(dialer, "json", &error);
+ *
+ *         if (result == WS_OK)
+ *             result = ws_dial(url, dialer, WS_DEFAULT, &conn, &error);
+ *         if (result == WS_OK) {
+ *             printf("negotiated protocol: \"%s\"\n", ws_subprotocol(conn));
+ *             result = ws_send(conn, WS_TEXT, "hello", 5, WS_DEFAULT, &error);
+ *         }
+ *         if (result == WS_OK)
+ *             result = ws_recv(conn, WS_DEFAULT, &message, &error);
+ *         if (result == WS_OK) {
+ *             printf("received: %s\n", message.data);
+ *             result = ws_close(conn, 1000, NULL, WS_DEFAULT, &error);
+ *         }
+ *         if (result < 0)
+ *             fprintf(stderr, "%s\n", ws_error_message(error));
+ *         ws_message_free(&message);
+ *         ws_conn_free(conn);
+ *         ws_dialer_free(dialer);
+ *         ws_error_free(error);
+ *         return result == WS_OK ? 0 : 1;
+ *     }
+ *
+ * The laws:
+ *
+ * 1. On a connection any function may be called from any thread at any time, except ws_conn_free,
+ *    which is last.
+ * 2. One thread receives at a time (a second is told so with a usage result, never undefined); any
+ *    number send; closing is everybody's.
+ * 3. Somebody must read: pings, closes and errors arrive on the reading side.
+ * 4. Who does not wait calls until WS_AGAIN before waiting elsewhere: decrypted data may sit inside
+ *    while the socket is silent, so a loop that waits first hangs.
+ * 5. A message is taken whole or not at all; a timeout, a cancel or a signal loses nothing.
+ * 6. Every wait has an end if you give it one; dialing and closing always have one.
+ * 7. What we hand out is yours until you free it; what you hand in is yours again when the call
+ *    returns.
+ *
+ * Every call that may wait takes timeout_ms, for the whole call, in milliseconds of the monotonic
+ * clock. Every call that may fail answers an int, 0 for done, positive for an ordinary answer of a
+ * connection that lives on, negative for a failure, and takes a last argument error: NULL, or the
+ * place that is set to the failure, which is the caller's to free, and to NULL when there is none.
+ * NULL where something must be is a failure (WS_E_USAGE_NULL), not a crash. Strings are UTF-8. The
+ * library raises no signals, writes nothing to stdout or stderr, and leaks no descriptor to a child
+ * process. */
+
+#ifndef WS_DIAL_H
+#define WS_DIAL_H
+
+#include <stddef.h>
+
+/* WS_MUST_USE: an answer that tells whether it worked. WS_NONNULL: an answer that is never NULL. */
+#if defined(__has_attribute)
+#if __has_attribute(warn_unused_result)
+#define WS_MUST_USE __attribute__((warn_unused_result))
+#endif
+#if __has_attribute(returns_nonnull)
+#define WS_NONNULL __attribute__((returns_nonnull))
+#endif
+#endif
+#ifndef WS_MUST_USE
+#define WS_MUST_USE
+#endif
+#ifndef WS_NONNULL
+#define WS_NONNULL
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Answers, times, kinds ------------------------------------------------------------------- */
+
+/* What a call answers when it did not fail. A dial answers WS_OK or a failure and nothing else. */
+#define WS_OK          0 /* Done */
+#define WS_AGAIN       1 /* Nothing can be done without waiting, and the caller would not wait */
+#define WS_TIMEOUT     2 /* The time ran out; nothing was lost; call again if you like */
+#define WS_PENDING     3 /* The message was taken whole; bytes remain inside; flush some time */
+#define WS_CLOSED      4 /* The connection ended with a close handshake */
+#define WS_CANCELLED   5 /* The cancel token is fired; nothing was lost */
+#define WS_INTERRUPTED 6 /* A signal arrived and the dialer asked to be told */
+
+/* For timeout_ms, beside a number of milliseconds. */
+#define WS_FOREVER (-1) /* As long as it takes */
+#define WS_NOWAIT     0 /* Never wait */
+#define WS_DEFAULT (-2) /* 45 s for a dial, 5 s for a close, for ever elsewhere */
+
+/* What a message is. */
+#define WS_TEXT   1 /* UTF-8 text */
+#define WS_BINARY 2 /* Bytes */
+
+/* ---- Objects --------------------------------------------------------------------------------- */
+
+/* A connection: from ws_dial, to be freed with ws_conn_free. It owns one file descriptor and no
+ * thread. */
+typedef struct ws_conn ws_conn;
+
+/* What is decided about dialing: from ws_dialer_new, to be freed with ws_dialer_free. Any function
+ * may be called from any thread; a dial uses what is decided at the moment it begins. Reading the
+ * trust roots costs milliseconds and is done once for each dialer: keep one and use it often. */
+typedef struct ws_dialer ws_dialer;
+
+/* A failure: immutable, the caller's, to be freed with ws_error_free. */
+typedef struct ws_error ws_error;
+
+/* A received message. Starts as WS_MESSAGE_INIT and is filled by ws_recv. Its memory is the
+ * library's: the next ws_recv into the same struct uses it again, ws_message_free gives it back,
+ * once. It is independent of the connection, is not copied by assignment (two structs, one memory),
+ * and one thread uses it at a time. After any result but WS_OK data is NULL, len and kind are 0,
+ * and the memory stays for the next call. The layout is final; what is named private is not yours.
+ */
+typedef struct ws_message {
+    /* The payload; one NUL behind it, not counted. */
+    const char *data;
+    /* Its length in bytes. */
+    size_t len;
+    /* WS_TEXT (checked UTF-8) or WS_BINARY. */
+    int kind;
+    int private_small;
+    void *private_memory;
+    size_t private_capacity;
+    size_t private_reserved[2];
+} ws_message;
+
+/* What a message starts as: ws_message message = WS_MESSAGE_INIT; memset to zero is as good. */
+#define WS_MESSAGE_INIT { NULL, 0, 0, 0, NULL, 0, { 0, 0 } }
+
+/* ---- The five -------------------------------------------------------------------------------- */
+
+/* Dials url, "ws://host:port/path?query" or wss: resolves, connects to any of the host's addresses,
+ * does TLS, asks for the upgrade and checks the answer. dialer NULL is the secure defaults.
+ * timeout_ms is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused. WS_OK sets *out, the
+ * caller's until ws_conn_free; a failure sets it to NULL and answers what went wrong (WS_E_TIMEOUT
+ * when the time ran out, the phase says in what; WS_E_REJECTED when the server said no:
+ * ws_error_http_status tells more). A message that came right behind the server's answer is not
+ * lost. Since 0.1. */
+WS_MUST_USE int ws_dial(const char *url, const ws_dialer *dialer, int timeout_ms, ws_conn **out,
+                        ws_error **error);
+
+/* The subprotocol that the server picked among those offered; "" when it picked none, and for NULL.
+ * Lives as long as the connection. Since 0.1. */
+WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
+
+/* Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
+ * WS_BINARY. data may be NULL when len is 0; it is neither changed nor kept. Any number of threads
+ * may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or
+ * any later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT
+ * otherwise. WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1. */
+WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, int timeout_ms,
+                        ws_error **error);
+
+/* Receives the next whole message into *out, answers pings on the way, and finishes what the peer
+ * closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT)
+ * and WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the
+ * peer's close has come and was answered; ws_close_code tells why. A failure ends the connection,
+ * after the messages that came before it, and is what every later call answers too. Since 0.1. */
+WS_MUST_USE int ws_recv(ws_conn *conn, int timeout_ms, ws_message *out, ws_error **error);
+
+/* The close handshake: sends a close frame with code (1000 to 1003, 1007 to 1014, 3000 to 4999, or
+ * 0 for none) and reason (UTF-8, at most 123 bytes, or NULL), waits for the peer's, and shuts the
+ * connection down. WS_DEFAULT is 5 s. Any thread may call it and as often as it likes: the others
+ * join the wait and get the same answer. It wakes who waits in ws_recv and ws_send; messages that
+ * it has to read over are dropped; it frees nothing. WS_OK: both close frames have passed.
+ * WS_TIMEOUT: the peer's did not come, the connection is shut all the same. WS_AGAIN: with
+ * WS_NOWAIT, it goes on; call again. A failure that was there before stays the answer. Since 0.1.
+ */
+int ws_close(ws_conn *conn, int code, const char *reason, int timeout_ms, ws_error **error);
+
+/* ---- Lifetime -------------------------------------------------------------------------------- */
+
+/* Gives the memory of a message back and makes it WS_MESSAGE_INIT again, ready for another ws_recv.
+ * A message that was never filled, or freed already, is fine; so is NULL. Since 0.1. */
+void ws_message_free(ws_message *message);
+
+/* Frees a connection and closes its descriptor; never waits. A connection that was not closed
+ * before is cut. No other call on it may be under way or follow: this is the only function of which
+ * that is asked. In a forked child only the child's descriptor is closed. NULL is fine. Since 0.1.
+ */
+void ws_conn_free(ws_conn *conn);
+
+/* ---- The dialer ------------------------------------------------------------------------------ */
+
+/* A dialer with the defaults: no subprotocols, no extra headers, the operating system's trust
+ * roots, messages of at most 64 MiB. The caller's, until ws_dialer_free. Since 0.1. */
+WS_MUST_USE ws_dialer *ws_dialer_new(void);
+
+/* Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since
+ * 0.1. */
+void ws_dialer_free(ws_dialer *dialer);
+
+/* Each setter checks at once and changes nothing when it fails; a dial that is under way is not
+ * changed by it. */
+
+/* Offers a subprotocol, behind those offered before; ws_subprotocol tells what the server picked.
+ * It must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL). Since 0.1. */
+WS_MUST_USE int ws_dialer_add_subprotocol(ws_dialer *dialer, const char *name, ws_error **error);
+
+/* With on not 0 a dial fails with WS_E_HANDSHAKE_NO_SUBPROTOCOL when the server picks none of those
+ * offered. RFC 6455 allows a server to do so, and it is no failure unless set here. Since 0.1. */
+WS_MUST_USE int ws_dialer_require_subprotocol(ws_dialer *dialer, int on, ws_error **error);
+
+/* Adds a header field to the request, such as Authorization, Cookie or Origin; spelling and order
+ * are kept, and a name may come several times. Names are HTTP tokens, values hold no CR, LF or NUL
+ * (WS_E_OPTION_HEADER). Upgrade, Connection and the Sec-WebSocket- fields of the handshake are
+ * refused (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address. Since 0.1. */
+WS_MUST_USE int ws_dialer_add_header(ws_dialer *dialer, const char *name, const char *value,
+                                     ws_error **error);
+
+/* Limits received messages to that many bytes; 0 is no limit, 64 MiB unless set. A longer message
+ * ends the connection with close code 1009 and WS_E_LIMIT_MESSAGE. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_max_message(ws_dialer *dialer, size_t bytes, ws_error **error);
+
+/* Keeps at most that many bytes of the body when the server rejects the handshake, for
+ * ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). Since 0.1. */
+WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes, ws_error **error);
+
+/* The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
+ * (WS_E_OPTION_VALUE). It limits no message. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
+                                           ws_error **error);
+
+/* Trusts the certificates of a PEM file beside those trusted already. The file is read now
+ * (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1. */
+WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_error **error);
+
+/* Trusts the certificates in len bytes of PEM beside those trusted already (WS_E_OPTION_PEM). The
+ * bytes are not kept. Since 0.1. */
+WS_MUST_USE int ws_dialer_add_ca_pem(ws_dialer *dialer, const void *data, size_t len,
+                                     ws_error **error);
+
+/* Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
+ * leaves the added ones alone. Since 0.1. */
+WS_MUST_USE int ws_dialer_use_system_roots(ws_dialer *dialer, int on, ws_error **error);
+
+/* Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it
+ * can be no name of a server). Since 0.1. */
+WS_MUST_USE int ws_dialer_set_server_name(ws_dialer *dialer, const char *name, ws_error **error);
+
+/* ---- Facts about a connection ---------------------------------------------------------------- */
+
+/* The HTTP status of the server's answer, which is 101; 0 for NULL. Since 0.1. */
+int ws_response_status(const ws_conn *conn);
+
+/* A header field of the server's answer: the value of the field number index (from 0) among those
+ * of that name, any case; NULL behind the last. Lives as long as the connection. Since 0.1. */
+const char *ws_response_header(const ws_conn *conn, const char *name, size_t index);
+
+/* The header field of the server's answer at that position (from 0, as they came): its value, and
+ * its name, in the server's spelling, in *name; NULL and NULL behind the last. name may be NULL.
+ * Both live as long as the connection. Since 0.1. */
+const char *ws_response_header_at(const ws_conn *conn, size_t position, const char **name);
+
+/* Our end of the connection, "127.0.0.1:54321" or "[::1]:54321"; NULL on a unix socket. Lives as
+ * long as the connection. Since 0.1. */
+const char *ws_local_address(const ws_conn *conn);
+
+/* The address that took the connection, written as ws_local_address does; NULL on a unix socket.
+ * Lives as long as the connection. Since 0.1. */
+const char *ws_peer_address(const ws_conn *conn);
+
+/* "TLSv1.3" or "TLSv1.2"; NULL without TLS. Lives as long as the connection. Since 0.1. */
+const char *ws_tls_version(const ws_conn *conn);
+
+/* The cipher suite's name, such as "TLS13_AES_256_GCM_SHA384"; NULL without TLS. Lives as long as
+ * the connection. Since 0.1. */
+const char *ws_tls_cipher(const ws_conn *conn);
+
+/* How the connection ended: the peer's close code, 1005 for a close without one, 1006 for a lost
+ * connection, the code that we sent for a violation; 0 while it lives, and for NULL. Since 0.1. */
+int ws_close_code(const ws_conn *conn);
+
+/* The peer's close reason, UTF-8, "" when it gave none, and its length in *len (it may hold NUL;
+ * one more is behind it). NULL and 0 while the connection lives. len may be NULL. Lives as long as
+ * the connection. Since 0.1. */
+const char *ws_close_reason(const ws_conn *conn, size_t *len);
+
+/* ---- More about messages --------------------------------------------------------------------- */
+
+/* Limits received messages to that many bytes from the next frame on; 0 is no limit. As
+ * ws_dialer_set_max_message, for this connection. Since 0.1. */
+WS_MUST_USE int ws_set_max_message(ws_conn *conn, size_t bytes, ws_error **error);
+
+/* Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
+ * need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown.
+ * Results as for ws_send. Since 0.1. */
+WS_MUST_USE int ws_ping(ws_conn *conn, const void *data, size_t len, int timeout_ms,
+                        ws_error **error);
+
+/* Sends a pong that nobody asked for, with at most 125 bytes: a sign of life. Pings are answered by
+ * ws_recv without it. Arguments and results as for ws_ping. Since 0.1. */
+WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout_ms,
+                        ws_error **error);
+
+/* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
+ * and it is kept. Since 0.1. */
+WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+/* What happened: the WS_E_ number that the failed call answered. 0 for NULL. Since 0.1. */
+int ws_error_code(const ws_error *error);
+
+/* Where it happened: a WS_PHASE_ number; ws_phase_name has a word for it. A dial that ran out of
+ * time tells here what it was waiting for. 0 for NULL. Since 0.1. */
+int ws_error_phase(const ws_error *error);
+
+/* A sentence for people, UTF-8: host, phase and cause, such as "wss://api.example:443: TLS:
+ * certificate expired on 2026-01-02". It never holds passwords, and its words may change between
+ * versions. Lives as long as the error; "" for NULL. Since 0.1. */
+WS_NONNULL const char *ws_error_message(const ws_error *error);
+
+/* The errno of the system call that failed, or 0 when none did. Since 0.1. */
+int ws_error_os_error(const ws_error *error);
+
+/* The close code that belongs to the failure: what we sent for a violation (1002, 1007, 1009), 1006
+ * for a lost connection, 0 when there is none. Since 0.1. */
+int ws_error_close_code(const ws_error *error);
+
+/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401; 0 for any
+ * other failure. Since 0.1. */
+int ws_error_http_status(const ws_error *error);
+
+/* A header field of the answer that rejected the handshake: the value of the field number index
+ * (from 0) among those of that name, any case. NULL behind the last, and for any other failure.
+ * Lives as long as the error. Since 0.1. */
+const char *ws_error_http_header(const ws_error *error, const char *name, size_t index);
+
+/* The start of the body of the answer that rejected the handshake, without its transfer coding, and
+ * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
+ * failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1. */
+const void *ws_error_http_body(const ws_error *error, size_t *len);
+
+/* Frees an error. NULL is fine. Since 0.1. */
+void ws_error_free(ws_error *error);
+
+/* What a number that a function answered means, in a few words: a result or a WS_E_ failure. The
+ * text is static. An error's own sentence, ws_error_message, says more. Since 0.1. */
+WS_NONNULL const char *ws_strerror(int code);
+
+/* A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. Since 0.1.
+ */
+WS_NONNULL const char *ws_phase_name(int phase);
+
+/* ---- Version --------------------------------------------------------------------------------- */
+
+/* The version of the library that runs, such as "0.1.0". The text is static. Since 0.1. */
+WS_NONNULL const char *ws_version(void);
+
+/* The version of the library that runs as a number to compare with WS_VERSION_NUMBER, the version
+ * of the header that was compiled with: major * 1000000 + minor * 1000 + patch. Since 0.1. */
+int ws_version_number(void);
+
+#define WS_VERSION_NUMBER 1000 /* The version of this header: major * 1000000 + minor * 1000 + patch */
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+/* The call: nothing was done, the connection is as it was. */
+#define WS_E_USAGE_NULL         (-101) /* A required pointer is NULL */
+#define WS_E_USAGE_KIND         (-102) /* Not a kind of message that can be sent */
+#define WS_E_USAGE_STATE        (-103) /* The call does not fit the state of the connection */
+#define WS_E_USAGE_RECEIVER     (-104) /* Another thread is receiving on this connection */
+#define WS_E_USAGE_FORKED       (-105) /* The connection belongs to the parent of this forked process */
+#define WS_E_USAGE_TIMEOUT      (-106) /* Not a usable timeout */
+#define WS_E_USAGE_CLOSE_CODE   (-107) /* Not a close code that may be sent */
+#define WS_E_USAGE_CLOSE_REASON (-108) /* Not a close reason that can be sent */
+#define WS_E_USAGE_CONTROL_SIZE (-109) /* A ping or pong carries at most 125 bytes */
+#define WS_E_USAGE_UTF8         (-110) /* A text message must be UTF-8 */
+#define WS_E_USAGE_LENGTH       (-111) /* No object in memory is that long */
+
+/* The address. */
+#define WS_E_URL_SYNTAX      (-201) /* The address cannot be read */
+#define WS_E_URL_SCHEME      (-202) /* The scheme of the address is not ws, wss or ws+unix */
+#define WS_E_URL_HOST        (-203) /* The address names no usable host */
+#define WS_E_URL_PORT        (-204) /* The port of the address is not usable */
+#define WS_E_URL_FRAGMENT    (-205) /* The address has a fragment */
+#define WS_E_URL_CREDENTIALS (-206) /* User or password in the address cannot be sent */
+
+/* A setting of the dialer. */
+#define WS_E_OPTION_VALUE           (-251) /* The value does not fit the option */
+#define WS_E_OPTION_SUBPROTOCOL     (-252) /* Not a usable subprotocol */
+#define WS_E_OPTION_HEADER          (-253) /* Not a usable header field */
+#define WS_E_OPTION_HEADER_RESERVED (-254) /* The handshake sets that header field itself */
+#define WS_E_OPTION_PEM             (-255) /* No usable certificate or key in the PEM */
+#define WS_E_OPTION_FILE            (-256) /* The file cannot be read */
+#define WS_E_OPTION_KEY             (-257) /* The private key does not fit the certificate */
+
+/* Names, sockets, time. */
+#define WS_E_RESOLVE     (-301) /* The host name cannot be resolved */
+#define WS_E_CONNECT     (-302) /* No address of the host took the connection */
+#define WS_E_IO          (-303) /* Input or output failed */
+#define WS_E_TIMEOUT     (-304) /* The time ran out */
+#define WS_E_CANCELLED   (-305) /* Cancelled */
+#define WS_E_INTERRUPTED (-306) /* Interrupted by a signal */
+
+/* TLS. */
+#define WS_E_TLS                (-401) /* TLS failed */
+#define WS_E_TLS_ALERT          (-402) /* The peer ended TLS with an alert */
+#define WS_E_TLS_INCOMPATIBLE   (-403) /* The peer and we have no TLS parameters in common */
+#define WS_E_TLS_ROOTS          (-404) /* There is no usable trust root */
+#define WS_E_TLS_CERTIFICATE    (-410) /* The peer's certificate is not acceptable */
+#define WS_E_TLS_EXPIRED        (-411) /* The peer's certificate has expired */
+#define WS_E_TLS_NOT_YET_VALID  (-412) /* The peer's certificate is not valid yet */
+#define WS_E_TLS_WRONG_HOST     (-413) /* The peer's certificate is for another name */
+#define WS_E_TLS_UNKNOWN_ISSUER (-414) /* The peer's certificate leads to no trusted root */
+#define WS_E_TLS_BAD_SIGNATURE  (-415) /* A signature in the TLS handshake is wrong */
+#define WS_E_TLS_UNSUPPORTED    (-416) /* The peer's certificate uses what is not supported */
+#define WS_E_TLS_REVOKED        (-417) /* The peer's certificate was revoked */
+
+/* The server's answer to the handshake. */
+#define WS_E_REJECTED                 (-501) /* The server rejected the handshake */
+#define WS_E_HANDSHAKE_HEAD           (-520) /* The server's answer is not a well-formed HTTP head */
+#define WS_E_HANDSHAKE_VERSION        (-521) /* The server's answer is not HTTP/1.1 */
+#define WS_E_HANDSHAKE_UPGRADE        (-522) /* The server's Upgrade is not websocket */
+#define WS_E_HANDSHAKE_CONNECTION     (-523) /* The server's Connection does not say upgrade */
+#define WS_E_HANDSHAKE_ACCEPT         (-524) /* The server's Sec-WebSocket-Accept does not fit the key */
+#define WS_E_HANDSHAKE_EXTENSION      (-525) /* The server chose an extension that was not offered */
+#define WS_E_HANDSHAKE_SUBPROTOCOL    (-526) /* The server chose a subprotocol that was not offered */
+#define WS_E_HANDSHAKE_NO_SUBPROTOCOL (-527) /* The server chose no subprotocol and one is required */
+#define WS_E_HANDSHAKE_EOF            (-528) /* The connection ended inside the handshake */
+
+/* Frames and messages: the connection is over, and the peer is told why by a close code. */
+#define WS_E_PROTOCOL_RESERVED_BIT     (-601) /* A frame has a reserved bit set */
+#define WS_E_PROTOCOL_OPCODE           (-602) /* A frame has a reserved opcode */
+#define WS_E_PROTOCOL_MASKED           (-603) /* The server masked a frame */
+#define WS_E_PROTOCOL_CONTROL_FRAGMENT (-604) /* A control frame is fragmented */
+#define WS_E_PROTOCOL_CONTROL_SIZE     (-605) /* A control frame is longer than 125 bytes */
+#define WS_E_PROTOCOL_LENGTH           (-606) /* A frame's length is not written as it must be */
+#define WS_E_PROTOCOL_CONTINUATION     (-607) /* A continuation frame continues nothing */
+#define WS_E_PROTOCOL_INTERLEAVED      (-608) /* A new message begins inside a fragmented one */
+#define WS_E_PROTOCOL_CLOSE_CODE       (-609) /* The server's close code must not be sent */
+#define WS_E_PROTOCOL_CLOSE_BODY       (-610) /* The server's close frame has a body of one byte */
+#define WS_E_UTF8                      (-620) /* The server sent text that is not UTF-8 */
+#define WS_E_DEFLATE                   (-630) /* The server sent compressed data that cannot be inflated */
+
+/* Limits. */
+#define WS_E_LIMIT_MESSAGE (-701) /* The message is over the limit */
+#define WS_E_LIMIT_HEAD    (-702) /* The head of the answer is over its limit */
+#define WS_E_LIMIT_FIELDS  (-703) /* The answer has too many header fields */
+#define WS_E_LIMIT_MEMORY  (-704) /* There is not enough memory */
+
+/* The end without a close handshake. */
+#define WS_E_ABNORMAL           (-801) /* The connection ended without a close handshake */
+#define WS_E_ABNORMAL_TRUNCATED (-802) /* The TLS stream was cut without close_notify */
+
+/* A fault of ours. */
+#define WS_E_INTERNAL (-901) /* A fault inside the library */
+
+/* Where it happened, from ws_error_phase. */
+#define WS_PHASE_NONE      0 /* Before anything was sent: arguments, address, options */
+#define WS_PHASE_RESOLVE   1 /* Looking up the host name */
+#define WS_PHASE_CONNECT   2 /* Connecting the socket */
+#define WS_PHASE_PROXY     3 /* The exchange with a proxy */
+#define WS_PHASE_TLS       4 /* The TLS handshake */
+#define WS_PHASE_HANDSHAKE 5 /* The upgrade request and the head of its answer */
+#define WS_PHASE_BODY      6 /* The body of an answer that is a rejection */
+#define WS_PHASE_SEND      7 /* Sending */
+#define WS_PHASE_RECV      8 /* Receiving */
+#define WS_PHASE_CLOSE     9 /* Closing */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

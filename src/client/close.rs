@@ -1,0 +1,141 @@
+//! The close handshake from any thread (RFC 6455 7.1): our frame goes out at the next frame boundary, then the peer's
+//! is awaited (by whoever receives, else by reading for nobody), then the end of TCP, which is the server's to begin
+//! (RFC 6455 7.1.1). All of it within the caller's time.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::connection::{Connection, Outcome, Rx};
+use super::recv::Turn;
+use crate::error::{Code, Error, Phase};
+use crate::protocol::close::Close;
+use crate::protocol::message::Message;
+use crate::wait::Wait;
+
+impl Connection {
+    /// The close handshake. Code 0 sends a close frame without a body. Wakes everybody, frees nothing; a second call
+    /// joins the wait and gets the same verdict. `Done` once both close frames have passed; `Timeout` when the peer's
+    /// did not come in time (the connection is shut all the same); a failure that came before stays the verdict.
+    /// `Never` answers `Again` while it lasts.
+    pub fn close(&self, code: u16, reason: &str, wait: Wait) -> Result<Outcome, Error> {
+        let close = Close::to_send(code, reason)?;
+        let by = {
+            let mut link = self.link.lock();
+            if link.failure.is_none() {
+                link.pong = None;
+                link.owe_close(close);
+            }
+            link.end_by
+        };
+        // A caller that never waits may come back until the close limit is over.
+        let over = wait == Wait::Never && by.is_some_and(|by| by <= Instant::now());
+        self.push(wait);
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let ended = self.await_end(wait);
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        if !ended && wait == Wait::Never && !over {
+            return Ok(Outcome::Again);
+        }
+        self.verdict()
+    }
+
+    /// Waits for the peer's close frame and the end of the stream: false when the time was over first.
+    fn await_end(&self, wait: Wait) -> bool {
+        let mut link = self.link.lock();
+        loop {
+            if link.eof || link.failure.is_some() {
+                return true;
+            }
+            if let Some(mut rx) = self.rx.try_lock() {
+                drop(link);
+                let ended = self.drain(&mut rx, wait);
+                self.leave_rx(rx);
+                link = self.link.lock();
+                if !ended {
+                    return link.eof || link.failure.is_some();
+                }
+            } else if !self.await_turn(&mut link, wait) {
+                return false;
+            }
+        }
+    }
+
+    /// Reads for nobody until the stream ends. Messages that were whole before stay for a receiver; what comes now is
+    /// dropped.
+    fn drain(&self, rx: &mut Rx, wait: Wait) -> bool {
+        self.keep_whole_messages(rx);
+        loop {
+            match self.next_message(rx, wait) {
+                Turn::Message(_) => rx.message.clear(),
+                Turn::Impatient => return false,
+                Turn::Over => return self.drain_stream(rx, wait),
+            }
+        }
+    }
+
+    fn keep_whole_messages(&self, rx: &mut Rx) {
+        while let Some(Turn::Message(kind)) = self.next_buffered(rx) {
+            rx.ready.push_back(Message { kind, data: std::mem::take(&mut rx.message) });
+        }
+    }
+
+    /// Behind the peer's close frame nothing counts (RFC 6455 5.5.1): reads it away until the stream ends.
+    fn drain_stream(&self, rx: &mut Rx, wait: Wait) -> bool {
+        while matches!(rx.over, Some(Ok(_))) && !self.link.lock().eof {
+            rx.plain.consume(rx.plain.len());
+            match self.fill(rx, wait) {
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
+                Err(_) => self.link.lock().eof = true,
+            }
+        }
+        true
+    }
+
+    /// The verdict, computed from the facts; ends the stream if it has not ended.
+    fn verdict(&self) -> Result<Outcome, Error> {
+        let (ended, stuck) = {
+            let link = self.link.lock();
+            let stuck = link.send_failure.is_none() && (link.close.is_some() || link.unsent);
+            (link.ending().is_some(), stuck)
+        };
+        if !ended {
+            let error = Error::new(Code::Abnormal, "the server did not answer the close frame in time");
+            self.fail(error.with_close_code(1006), Phase::Close);
+        }
+        self.end_stream();
+        let mut link = self.link.lock();
+        link.timed_out |= !ended || (stuck && link.failure.is_none());
+        match &link.failure {
+            _ if link.timed_out => Ok(Outcome::Timeout),
+            Some(failure) => Err(failure.clone()),
+            None => Ok(Outcome::Done),
+        }
+    }
+
+    /// close_notify if the wire takes it, then the end of TCP in both directions, which wakes every call inside.
+    fn end_stream(&self) {
+        self.take_leave();
+        self.stream.shutdown();
+        let mut link = self.link.lock();
+        link.eof = true;
+        link.unsent = false;
+        self.wake_waiters();
+    }
+
+    /// Sends close_notify if there is TLS, as far as that needs no waiting.
+    pub(super) fn take_leave(&self) {
+        let mut guard = self.link.lock();
+        let link = &mut *guard;
+        // Behind close_notify nothing can be sealed: a close frame that is still owed goes first, or the stream is cut.
+        if let Some(tls) = &mut link.tls
+            && link.close.is_none()
+            && !link.notified
+        {
+            link.notified = true;
+            tls.close_notify(&mut link.tls_out);
+        }
+        drop(guard);
+        self.push(Wait::Never);
+    }
+}

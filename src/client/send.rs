@@ -1,0 +1,346 @@
+//! Sending: everything that leaves goes through `tx`, and whoever holds `tx` leaves by the link.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
+
+use super::connection::{Connection, Outcome, Tx};
+use super::link::Link;
+use crate::buffer::Buffer;
+use crate::error::{Code, Error, Phase};
+use crate::net::random;
+use crate::protocol::encoder::{self, Control, MAX_CONTROL, MAX_HEADER};
+use crate::protocol::mask::copy_masked;
+use crate::protocol::message::Kind;
+use crate::protocol::utf8::is_utf8;
+use crate::wait::Wait;
+
+/// Unsent bytes above which nothing more is taken.
+const UNSENT_LIMIT: usize = 1 << 20;
+
+/// The most that is masked or sealed in one turn: bounds how long the link is held, and stays in the cache.
+const PORTION: usize = 64 * 1024;
+
+impl Connection {
+    /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
+    /// `Done` or `Pending`, whatever ended the wait.
+    pub fn send(&self, kind: Kind, data: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        if kind == Kind::Text && !is_utf8(data) {
+            return Err(Error::new(Code::UsageUtf8, "a text message must be UTF-8 (RFC 6455 5.6)"));
+        }
+        let mut tx = match self.enter_tx(wait)? {
+            Ok(tx) => tx,
+            Err(answer) => return Ok(answer),
+        };
+        let put = self.put_message(&mut tx, kind, data, wait);
+        self.leave_tx(tx, put, wait)
+    }
+
+    /// Sends a ping of at most 125 bytes (RFC 6455 5.5.2).
+    pub fn ping(&self, payload: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        self.send_control(Control::Ping, payload, wait)
+    }
+
+    /// Sends an unsolicited pong of at most 125 bytes (RFC 6455 5.5.3).
+    pub fn pong(&self, payload: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        self.send_control(Control::Pong, payload, wait)
+    }
+
+    /// Writes what is inside: `Done` when nothing is left.
+    pub fn flush(&self, wait: Wait) -> Result<Outcome, Error> {
+        let Some(mut tx) = self.lock_tx(wait) else {
+            return Ok(Outcome::of_impatience(wait));
+        };
+        let put = self.write_out(&mut tx, wait);
+        match self.leave_tx(tx, put.map_err(Lost::Io), wait)? {
+            Outcome::Pending => Ok(Outcome::of_impatience(wait)),
+            outcome => Ok(outcome),
+        }
+    }
+
+    fn send_control(&self, control: Control, payload: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        if payload.len() > 125 {
+            let sentence = format!("a ping or pong carries at most 125 bytes, not {}", payload.len());
+            return Err(Error::new(Code::UsageControlSize, sentence));
+        }
+        let mut tx = match self.enter_tx(wait)? {
+            Ok(tx) => tx,
+            Err(answer) => return Ok(answer),
+        };
+        let put = put_control(&mut tx, &mut self.link.lock(), control, payload).map_err(Lost::Error);
+        let put = put.and_then(|()| self.write_out(&mut tx, wait).map_err(Lost::Io));
+        self.leave_tx(tx, put, wait)
+    }
+
+    /// `tx`, when a message may be put in now; else the answer.
+    fn enter_tx(&self, wait: Wait) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
+        let Some(mut tx) = self.lock_tx(wait) else {
+            return Ok(Err(Outcome::of_impatience(wait)));
+        };
+        let refusal = self.link.lock().refuses();
+        if let Some(refusal) = refusal {
+            self.leave_tx(tx, Ok(true), Wait::Never)?;
+            return refusal.map(Err);
+        }
+        if tx.wire.len() < UNSENT_LIMIT {
+            return Ok(Ok(tx));
+        }
+        match self.write_out(&mut tx, wait) {
+            Ok(_) if tx.wire.len() < UNSENT_LIMIT => Ok(Ok(tx)),
+            put => match self.leave_tx(tx, put.map_err(Lost::Io), Wait::Never)? {
+                Outcome::Closed => Ok(Err(Outcome::Closed)),
+                _ => Ok(Err(Outcome::of_impatience(wait))),
+            },
+        }
+    }
+
+    /// A lock held by a call that does not wait is awaited; one held by a waiting call is worth the socket's EAGAIN.
+    fn lock_tx(&self, wait: Wait) -> Option<MutexGuard<'_, Tx>> {
+        match wait {
+            Wait::Forever => Some(self.tx.lock()),
+            Wait::Until(moment) => self.tx.try_lock_until(moment),
+            Wait::Never => loop {
+                if let Some(tx) = self.tx.try_lock() {
+                    return Some(tx);
+                }
+                if self.tx_waits.load(Ordering::Relaxed) {
+                    return None;
+                }
+                std::thread::yield_now();
+            },
+        }
+    }
+
+    /// Header, then payload masked while it is copied, portion by portion; what the socket does not take in time
+    /// stays in `wire`, whole. `Ok(true)` when nothing stayed.
+    fn put_message(&self, tx: &mut Tx, kind: Kind, data: &[u8], wait: Wait) -> Result<bool, Lost> {
+        let key = random::mask_key();
+        let mut header = [0; MAX_HEADER];
+        let header_len = encoder::message_header(&mut header, kind, data.len() as u64, key);
+        let portion = self.write_size.min(PORTION);
+        let mut header = &header[..header_len];
+        let mut at = 0;
+        let mut full = false;
+        loop {
+            let end = data.len().min(at + portion);
+            let piece = &data[at..end];
+            let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
+            let room = to.room(header.len() + piece.len()).map_err(|_| no_memory())?;
+            room[..header.len()].copy_from_slice(header);
+            copy_masked(&mut room[header.len()..][..piece.len()], piece, key, at as u64);
+            to.fill(header.len() + piece.len());
+            header = &[];
+            at = end;
+            if self.secure {
+                self.seal_plain(tx).map_err(Lost::Error)?;
+            }
+            if !full {
+                full = !self.write_out(tx, wait).map_err(Lost::Io)?;
+            }
+            if at == data.len() {
+                return Ok(!full);
+            }
+        }
+    }
+
+    /// Seals what is in `tx.plain`.
+    fn seal_plain(&self, tx: &mut Tx) -> Result<(), Error> {
+        let mut link = self.link.lock();
+        let sealed = seal(&mut link, tx.plain.filled(), &mut tx.wire);
+        drop(link);
+        tx.plain.consume(tx.plain.len());
+        sealed
+    }
+
+    /// Gives `wire` to the socket: false when the time was over first.
+    pub(super) fn write_out(&self, tx: &mut Tx, wait: Wait) -> io::Result<bool> {
+        self.tx_waits.store(wait != Wait::Never, Ordering::Relaxed);
+        while !tx.wire.is_empty() {
+            match self.stream.send(tx.wire.filled(), wait == Wait::Forever) {
+                Ok(n) => tx.wire.consume(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if wait.is_over() || !self.stream.poll(false, true, wait)?.write {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Leaves `tx` by the link: serves what is owed once; then it may go while a reader is awake, who will look. A
+    /// full socket keeps a holder that may wait and sends another away with `Pending`.
+    fn leave_tx(&self, mut tx: MutexGuard<'_, Tx>, mut put: Result<bool, Lost>, wait: Wait) -> Result<Outcome, Error> {
+        let mut served = false;
+        loop {
+            let mut link = self.link.lock();
+            if let Err(lost) = put {
+                let error = self.note_lost(&mut link, &mut tx, lost);
+                let answer = if link.close_received { Ok(Outcome::Closed) } else { Err(error) };
+                self.release(tx, &mut link);
+                return answer;
+            }
+            // Replies wait for an empty wire: a flood of pings cannot make it grow.
+            let full = !tx.wire.is_empty();
+            if full || !link.owes() || (served && link.awake) {
+                self.release(tx, &mut link);
+                return Ok(if full { Outcome::Pending } else { Outcome::Done });
+            }
+            served = true;
+            let served = serve(&mut tx, &mut link).map_err(Lost::Error);
+            drop(link);
+            put = served.and_then(|()| self.write_out(&mut tx, wait).map_err(Lost::Io));
+        }
+    }
+
+    /// Lets go of `tx` while `link` is held, so that every unsent byte has somebody answerable for it.
+    fn release(&self, mut tx: MutexGuard<'_, Tx>, link: &mut Link) {
+        link.unsent = !tx.wire.is_empty();
+        tx.wire.rest();
+        tx.plain.rest();
+        self.tx_waits.store(false, Ordering::Relaxed);
+        drop(tx);
+        self.wake_waiters();
+    }
+
+    /// Records that nothing can be sent any more. What is unsent will never be. The reading side goes on: the peer's
+    /// last messages and its close frame may still be there to read.
+    fn note_lost(&self, link: &mut Link, tx: &mut Tx, lost: Lost) -> Error {
+        tx.wire.consume(tx.wire.len());
+        tx.plain.consume(tx.plain.len());
+        link.pong = None;
+        link.close = None;
+        let error = match lost {
+            Lost::Error(error) => error,
+            Lost::Io(cause) => Error::from_io(Code::Abnormal, "the connection was lost", &cause).with_close_code(1006),
+        };
+        let error = self.about_us(error.in_phase(Phase::Send));
+        let stands = link.failure.clone().unwrap_or_else(|| link.send_failure.clone().unwrap_or(error));
+        link.send_failure.get_or_insert_with(|| stands.clone());
+        self.stream.shutdown_write();
+        stands
+    }
+
+    /// For whoever holds `rx` or goes to sleep: serves what is owed and writes what is unsent, if nobody else is
+    /// writing (who would leave by the link and see to it). True when bytes remain that wait for a writable socket.
+    pub(super) fn settle(&self, awake: bool) -> bool {
+        loop {
+            let mut link = self.link.lock();
+            link.awake = awake;
+            if !link.owes() && !link.unsent {
+                return false;
+            }
+            let Some(tx) = self.tx.try_lock() else {
+                return false;
+            };
+            let mut link = self.serve_and_write(tx, link, Wait::Never);
+            link.awake = awake;
+            if link.unsent || !link.owes() {
+                return link.unsent;
+            }
+        }
+    }
+
+    /// Waits until what is owed and unsent has left: false when the time was over first or the socket takes no more.
+    pub(super) fn push(&self, wait: Wait) -> bool {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let mut link = self.link.lock();
+        let pushed = loop {
+            if link.send_failure.is_some() {
+                break false;
+            }
+            if !link.owes() && !link.unsent {
+                break true;
+            }
+            if let Some(tx) = self.tx.try_lock() {
+                link = self.serve_and_write(tx, link, wait);
+                if link.unsent && wait.is_over() {
+                    break false;
+                }
+            } else if !self.await_turn(&mut link, wait) {
+                break false;
+            }
+        };
+        drop(link);
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        pushed
+    }
+
+    fn serve_and_write<'a>(
+        &'a self,
+        mut tx: MutexGuard<'a, Tx>,
+        mut link: MutexGuard<'a, Link>,
+        wait: Wait,
+    ) -> MutexGuard<'a, Link> {
+        let mut put = if tx.wire.is_empty() { serve(&mut tx, &mut link).map_err(Lost::Error) } else { Ok(()) };
+        drop(link);
+        if put.is_ok() {
+            put = self.write_out(&mut tx, wait).map(|_| ()).map_err(Lost::Io);
+        }
+        let mut link = self.link.lock();
+        if let Err(lost) = put {
+            self.note_lost(&mut link, &mut tx, lost);
+        }
+        self.release(tx, &mut link);
+        link
+    }
+}
+
+/// Why bytes cannot leave.
+enum Lost {
+    Io(io::Error),
+    Error(Error),
+}
+
+fn no_memory() -> Lost {
+    Lost::Error(Error::new(Code::LimitMemory, "there is no memory for the unsent part of the message"))
+}
+
+/// Moves what is owed to `wire`, at a frame boundary: the pong before the close (RFC 6455 5.5.2), nothing after the
+/// close (RFC 6455 5.5.1).
+fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
+    take_tls_out(link, &mut tx.wire)?;
+    if let Some(pong) = link.pong.take()
+        && !link.close_sent
+    {
+        put_control(tx, link, Control::Pong, pong.bytes())?;
+    }
+    if let Some(close) = link.close.take() {
+        link.close_sent = true;
+        put_control(tx, link, Control::Close, &close.body())?;
+    }
+    Ok(())
+}
+
+fn put_control(tx: &mut Tx, link: &mut Link, control: Control, payload: &[u8]) -> Result<(), Error> {
+    let mut frame = [0; MAX_CONTROL];
+    let len = encoder::control_frame(&mut frame, control, payload, random::mask_key());
+    if link.tls.is_some() {
+        return seal(link, &frame[..len], &mut tx.wire);
+    }
+    tx.wire.extend(&frame[..len]).map_err(|_| no_memory_for_control())
+}
+
+/// Seals behind everything that opening has put out before: records keep their order.
+fn seal(link: &mut Link, plain: &[u8], wire: &mut Buffer) -> Result<(), Error> {
+    take_tls_out(link, wire)?;
+    match &mut link.tls {
+        Some(tls) => tls.seal(plain, wire),
+        None => Err(Error::new(Code::Internal, "there is no TLS to seal with")),
+    }
+}
+
+fn take_tls_out(link: &mut Link, wire: &mut Buffer) -> Result<(), Error> {
+    if !link.tls_out.is_empty() {
+        wire.extend(link.tls_out.filled()).map_err(|_| no_memory_for_control())?;
+        link.tls_out.consume(link.tls_out.len());
+        link.tls_out.rest();
+    }
+    Ok(())
+}
+
+fn no_memory_for_control() -> Error {
+    Error::new(Code::LimitMemory, "there is no memory for a control frame")
+}

@@ -1,0 +1,264 @@
+//! `ws_dialer`: decisions about dialing, to be changed and used from any thread.
+
+use std::ffi::{OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::error::ws_error;
+use super::guard;
+use crate::client::{Client, Outcome};
+use crate::dialer::Dialer;
+use crate::error::{Code, Error};
+
+/// What is decided about dialing: from ws_dialer_new, to be freed with ws_dialer_free. Any function may
+/// be called from any thread; a dial uses what is decided at the moment it begins. Reading the trust
+/// roots costs milliseconds and is done once for each dialer: keep one and use it often.
+#[derive(Debug)]
+pub struct ws_dialer {
+    /// The lock is held to copy or change, never during a dial.
+    client: Mutex<Arc<Client>>,
+}
+
+impl ws_dialer {
+    /// The decisions as they are now.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
+        // A setter that panicked has changed its own copy only: what is behind a poisoned lock is sound.
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dialer = client.dialer().clone();
+        change(&mut dialer)?;
+        *client = Arc::new(client.with(dialer));
+        Ok(Outcome::Done)
+    }
+}
+
+/// What dials without a dialer: the secure defaults, one for the whole process, so that its trust roots are read once.
+pub(super) fn default_client() -> Arc<Client> {
+    static DEFAULT: OnceLock<Arc<Client>> = OnceLock::new();
+    Arc::clone(DEFAULT.get_or_init(|| Arc::new(Client::new(Dialer::new()))))
+}
+
+/// A limit in bytes. C turns a negative number into a huge one, which nobody means.
+pub(super) fn limit(name: &str, bytes: usize) -> Result<u64, Error> {
+    if bytes > isize::MAX as usize {
+        let detail = format!("{name} is {bytes} bytes, at most {} are possible", isize::MAX);
+        return Err(Error::new(Code::OptionValue, detail));
+    }
+    Ok(bytes as u64)
+}
+
+/// A dialer with the defaults: no subprotocols, no extra headers, the operating system's trust roots,
+/// messages of at most 64 MiB. The caller's, until ws_dialer_free. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_new() -> *mut ws_dialer {
+    guard::make(|| ws_dialer { client: Mutex::new(Arc::new(Client::new(Dialer::new()))) })
+}
+
+/// Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_free(dialer: *mut ws_dialer) {
+    // SAFETY: NULL or a dialer that nobody uses any more.
+    unsafe { guard::free(dialer) }
+}
+
+/// Offers a subprotocol, behind those offered before; ws_subprotocol tells what the server picked. It
+/// must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL). Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_add_subprotocol(
+    dialer: *mut ws_dialer,
+    name: *const c_char,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let dialer = guard::shared("dialer", dialer)?;
+            let name = guard::text("name", name, Code::OptionSubprotocol)?;
+            dialer.change(|dialer| dialer.add_subprotocol(name))
+        })
+    }
+}
+
+/// With on not 0 a dial fails with WS_E_HANDSHAKE_NO_SUBPROTOCOL when the server picks none of those
+/// offered. RFC 6455 allows a server to do so, and it is no failure unless set here. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_require_subprotocol(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.require_subprotocol(on != 0);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Adds a header field to the request, such as Authorization, Cookie or Origin; spelling and order are
+/// kept, and a name may come several times. Names are HTTP tokens, values hold no CR, LF or NUL
+/// (WS_E_OPTION_HEADER). Upgrade, Connection and the Sec-WebSocket- fields of the handshake are refused
+/// (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_add_header(
+    dialer: *mut ws_dialer,
+    name: *const c_char,
+    value: *const c_char,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let dialer = guard::shared("dialer", dialer)?;
+            let name = guard::text("name", name, Code::OptionHeader)?;
+            let value = guard::string("value", value)?;
+            dialer.change(|dialer| dialer.add_header(name, value))
+        })
+    }
+}
+
+/// Limits received messages to that many bytes; 0 is no limit, 64 MiB unless set. A longer message ends
+/// the connection with close code 1009 and WS_E_LIMIT_MESSAGE. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_max_message(
+    dialer: *mut ws_dialer,
+    bytes: usize,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let dialer = guard::shared("dialer", dialer)?;
+            let bytes = limit("the message limit", bytes)?;
+            dialer.change(|dialer| {
+                dialer.set_max_message(bytes);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Keeps at most that many bytes of the body when the server rejects the handshake, for
+/// ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_max_rejection_body(
+    dialer: *mut ws_dialer,
+    bytes: usize,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| dialer.set_max_rejection_body(bytes as u64))
+        })
+    }
+}
+
+/// The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
+/// (WS_E_OPTION_VALUE). It limits no message. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_buffer_sizes(
+    dialer: *mut ws_dialer,
+    read: usize,
+    write: usize,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| dialer.set_buffer_sizes(read as u64, write as u64))
+        })
+    }
+}
+
+/// Trusts the certificates of a PEM file beside those trusted already. The file is read now
+/// (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_add_ca_file(
+    dialer: *mut ws_dialer,
+    path: *const c_char,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let dialer = guard::shared("dialer", dialer)?;
+            let path = Path::new(OsStr::from_bytes(guard::string("path", path)?));
+            dialer.change(|dialer| dialer.add_ca_file(path))
+        })
+    }
+}
+
+/// Trusts the certificates in len bytes of PEM beside those trusted already (WS_E_OPTION_PEM). The
+/// bytes are not kept. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_add_ca_pem(
+    dialer: *mut ws_dialer,
+    data: *const c_void,
+    len: usize,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let dialer = guard::shared("dialer", dialer)?;
+            let pem = guard::bytes("data", data, len)?;
+            dialer.change(|dialer| dialer.add_ca_pem(pem))
+        })
+    }
+}
+
+/// Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
+/// leaves the added ones alone. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_use_system_roots(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.use_system_roots(on != 0);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it can
+/// be no name of a server). Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_server_name(
+    dialer: *mut ws_dialer,
+    name: *const c_char,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let dialer = guard::shared("dialer", dialer)?;
+            let name = guard::text("name", name, Code::OptionValue)?;
+            dialer.change(|dialer| dialer.set_server_name(name))
+        })
+    }
+}

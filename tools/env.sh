@@ -1,0 +1,33 @@
+# Sourced by the scripts here: where things are. Leaves the caller in the root of the project.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+ROOT=$PWD
+BUILD=$ROOT/.build
+TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
+VENV=$ROOT/.venv
+PYTHON=$VENV/bin/python
+PIP_DISABLE_PIP_VERSION_CHECK=1
+# A Go that came by pip lives in the project's Python environment; a newer one of the machine goes first.
+PATH=$PATH:$VENV/bin
+export PATH PIP_DISABLE_PIP_VERSION_CHECK
+mkdir -p "$BUILD"
+
+die() {
+  echo "$(basename "$0" .sh): $*" >&2
+  exit 1
+}
+
+# at_least WANTED FOUND: compares versions such as 1.88 and 1.95.0.
+at_least() {
+  [ -n "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -1)" = "$1" ]
+}
+
+# quietly LOG COMMAND...: runs it, and shows what it said only when it fails.
+quietly() {
+  local log=$BUILD/$1.log
+  shift
+  "$@" >"$log" 2>&1 </dev/null || {
+    cat "$log" >&2
+    die "failed: $*"
+  }
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Runs every example against the echo server and compares what it says. Needs tools/build.sh to have been run.
+. "$(dirname "$0")/env.sh"
+. tools/stage.sh
+
+passed=0
+
+# expect TITLE PATTERN...: what SAID holds has a line for each pattern, in that order, and nothing else went wrong.
+expect() {
+  local title=$1 pattern
+  shift
+  local rest=$SAID
+  for pattern in "$@"; do
+    grep -qE "$pattern" <<<"$rest" || { fail "$title: no line like '$pattern' in: $SAID"; return 0; }
+    rest=$(sed -E "1,/${pattern//\//\\/}/d" <<<"$rest")
+  done
+  passed=$((passed + 1))
+  echo "  $title: as it should"
+}
+
+# interrupted COMMAND...: runs it until it has received something, then interrupts it, and collects what it said in SAID.
+interrupted() {
+  local log=$BUILD/interrupted.log pid code=0
+  : >"$log"
+  timeout --signal=KILL 60 "$@" >"$log" 2>&1 &
+  pid=$!
+  # The program says so itself when it has received; a look every 20 ms, 30 s at the most.
+  for _ in $(seq 1500); do
+    grep -q '^received' "$log" && break
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.02
+  done
+  kill -INT "$pid" 2>/dev/null || true
+  wait "$pid" || code=$?
+  SAID=$(cat "$log")
+  [ "$code" = 0 ] || fail "$1 ended with $code: $SAID"
+}
+
+run() {
+  local code=0
+  SAID=$(timeout --signal=KILL 120 "$@" 2>&1) || code=$?
+  [ "$code" = 0 ] || fail "$1 ended with $code: $SAID"
+}
+
+# refused TITLE COMMAND...: must fail, say why on stderr, and say nothing else.
+refused() {
+  local title=$1 code=0 said
+  shift
+  said=$(timeout 30 "$@" 2>"$BUILD/refused.log") || code=$?
+  if [ "$code" = 1 ] && [ -z "$said" ] && [ -s "$BUILD/refused.log" ]; then
+    passed=$((passed + 1))
+    echo "  $title: $(head -1 "$BUILD/refused.log")"
+  else
+    fail "$title: exit $code, said '$said', stderr '$(cat "$BUILD/refused.log")'"
+  fi
+}
+
+echo "examples against a server that agrees"
+start_server --port 0 --tls-port 0 || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"
+before=$failures
+scene json
+[ "$failures" = "$before" ] && passed=$((passed + 8))
+
+for url in "$WS" "$WSS"; do
+  ca=
+  [ "$url" = "$WS" ] || ca=$CA
+  interrupted "$BUILD/examples/c-echo" "$url" "$ca" 50
+  expect "C echo over ${url%%:*}" '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
+  run "$BUILD/examples/c-duplex" "$url" "$ca"
+  expect "C duplex over ${url%%:*}" '^negotiated protocol: "json"$' '^received: [0-9]+ messages, each whole' '^closed cleanly: 1000$'
+done
+interrupted "$BUILD/examples/go-article" "$WS"
+expect "Go article" '^upgraded: 101 ' '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
+
+echo "examples that must be refused"
+refused "C, untrusted certificate" "$BUILD/examples/c-quickstart" "$WSS"
+refused "C++, untrusted certificate" "$BUILD/examples/cpp-quickstart" "$WSS"
+refused "Python, untrusted certificate" bash -c 'run_python "$@"' - "$WSS"
+refused "Go, untrusted certificate" "$BUILD/examples/go-quickstart" "$WSS"
+refused "C, TLS server dialed without TLS" "$BUILD/examples/c-quickstart" "ws${WSS#wss}"
+
+echo "examples against a server that declines"
+start_server --port 0 --tls-port 0 --no-subprotocol || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"
+before=$failures
+scene ""
+[ "$failures" = "$before" ] && passed=$((passed + 8))
+stop_server
+refused "C, nobody listening" "$BUILD/examples/c-quickstart" "$WS"
+refused "Python, nobody listening" bash -c 'run_python "$@"' - "$WS"
+refused "Go, nobody listening" "$BUILD/examples/go-quickstart" "$WS"
+
+echo "$passed passed, $failures failed"
+[ "$failures" = 0 ]

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Formatting and lints, all languages.
+. "$(dirname "$0")/env.sh"
+
+cargo fmt --check
+cargo clippy --quiet --all-targets --locked -- -D warnings
+unformatted=$(gofmt -l bindings/go examples/go)
+[ -z "$unformatted" ] || die "not formatted by gofmt: $unformatted"
+for module in bindings/go bindings/go/interop examples/go; do (cd "$module" && go vet ./...); done
+[ ! -x "$PYTHON" ] || (cd bindings/python && "$PYTHON" -m mypy --cache-dir "$BUILD/mypy")
+for script in tools/*.sh .ci/run; do bash -n "$script"; done

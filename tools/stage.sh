@@ -1,0 +1,57 @@
+# Sourced by demo.sh and examples.sh: the echo server, and programs that are run against it and compared.
+failures=0
+
+# start_server ARGUMENT...: sets WS, WSS and CA. The server ends when our end of its pipe is closed, so also with us.
+start_server() {
+  local ready=
+  stop_server
+  CA=$BUILD/echo-ca.pem
+  coproc SERVER { exec "$TARGET/release/examples/echo-server" --ca "$CA" "$@" 2>"$BUILD/echo-server.log"; }
+  server_pid=$SERVER_PID server_in=${SERVER[1]}
+  if ! read -r -t 20 ready <&"${SERVER[0]}"; then
+    stop_server
+    return 1
+  fi
+  WS=$(cut -d' ' -f2 <<<"$ready") WSS=$(cut -d' ' -f3 <<<"$ready")
+}
+
+stop_server() {
+  [ -n "${server_pid:-}" ] || return 0
+  { exec {server_in}>&-; } 2>/dev/null || true
+  wait "$server_pid" 2>/dev/null || true
+  server_pid=
+}
+trap stop_server EXIT
+
+# The programs of one scene, by language.
+run_c() { "$BUILD/examples/c-quickstart" "$@"; }
+run_cpp() { "$BUILD/examples/cpp-quickstart" "$@"; }
+run_go() { "$BUILD/examples/go-quickstart" "$@"; }
+run_python() {
+  local python=python3
+  [ ! -x "$PYTHON" ] || python=$PYTHON
+  PYTHONPATH=$ROOT/bindings/python/src WSDIAL_LIBRARY=$TARGET/release/libwsdial.so "$python" -B examples/python/quickstart.py "$@"
+}
+export -f run_c run_cpp run_go run_python
+export BUILD ROOT TARGET PYTHON
+
+# scene PROTOCOL: the quickstart in four languages over ws and wss, each compared line by line.
+scene() {
+  local language expected said title
+  expected=$(printf 'negotiated protocol: "%s"\nreceived: {"hello":"wsdial"}\nclosed cleanly: 1000' "$1")
+  for language in c cpp python go; do
+    case $language in c) title=C ;; cpp) title=C++ ;; python) title=Python ;; go) title=Go ;; esac
+    for url in "$WS" "$WSS"; do
+      local arguments=("$url")
+      [ "$url" = "$WS" ] || arguments+=("$CA")
+      said=$(timeout 30 bash -c 'run_'$language' "$@"' - "${arguments[@]}" 2>&1) || said="$said (exit $?)"
+      printf '  %-7s %-5s %s\n' "$title" "${url%%:*}" "$(paste -sd'|' <<<"$said" | sed 's/|/   /g')"
+      [ "$said" = "$expected" ] || fail "$title over ${url%%:*} did not say what it should: $expected"
+    done
+  done
+}
+
+fail() {
+  echo "  WRONG: $*" >&2
+  failures=$((failures + 1))
+}
