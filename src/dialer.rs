@@ -10,6 +10,8 @@ use std::path::Path;
 
 use rustls_pki_types::ServerName;
 
+use std::time::Duration;
+
 use crate::error::{Code, Error, quoted};
 use crate::headers::{Headers, is_token};
 
@@ -66,6 +68,12 @@ pub struct Dialer {
     /// The most that one read takes from the socket, and the most that one write gives to it.
     pub(crate) read_buffer: usize,
     pub(crate) write_buffer: usize,
+    /// Between two pings, and how long a pong is awaited, `None` for ever.
+    pub(crate) keepalive: Option<(Duration, Option<Duration>)>,
+    /// How many messages and bytes `process` reads ahead.
+    pub(crate) read_ahead: (usize, usize),
+    /// Whether a handled signal ends a wait.
+    pub(crate) interruptible: bool,
 }
 
 impl Default for Dialer {
@@ -80,6 +88,9 @@ impl Default for Dialer {
             max_rejection_body: 1024,
             read_buffer: crate::buffer::POOLED,
             write_buffer: crate::buffer::POOLED,
+            keepalive: None,
+            read_ahead: (16, 1 << 20),
+            interruptible: false,
         }
     }
 }
@@ -155,6 +166,30 @@ impl Dialer {
         self.read_buffer = read;
         self.write_buffer = write;
         Ok(())
+    }
+
+    /// Sends a ping every `ping_ms` and takes a peer for dead whose pong does not come within `pong_ms`; 0 for `ping_ms`
+    /// is no keepalive (the default), 0 for `pong_ms` waits for ever. At most a day each.
+    pub fn set_keepalive(&mut self, ping_ms: u64, pong_ms: u64) -> Result<(), Error> {
+        const DAY: u64 = 86_400_000;
+        if ping_ms.max(pong_ms) > DAY {
+            let sentence = format!("keepalive times are 0 to {DAY} ms, not {}", ping_ms.max(pong_ms));
+            return Err(Error::new(Code::OptionValue, sentence));
+        }
+        let within = (pong_ms > 0).then(|| Duration::from_millis(pong_ms));
+        self.keepalive = (ping_ms > 0).then(|| (Duration::from_millis(ping_ms), within));
+        Ok(())
+    }
+
+    /// How far a connection is read ahead when nobody takes its messages: until so many messages or bytes wait (16 and
+    /// 1 MiB unless set; 0 messages reads nothing ahead).
+    pub fn set_read_ahead(&mut self, messages: usize, bytes: usize) {
+        self.read_ahead = (messages, bytes);
+    }
+
+    /// Whether a signal that the program handles ends a wait.
+    pub fn set_interruptible(&mut self, on: bool) {
+        self.interruptible = on;
     }
 
     /// Trusts the certificates of a PEM file, beside what is trusted already.

@@ -169,6 +169,8 @@ codes! {
     Abnormal = -801, "the connection ended without a close handshake";
     /// TLS ended without close_notify: the stream may have been cut (close code 1006).
     AbnormalTruncated = -802, "the TLS stream was cut without close_notify";
+    /// No answer to a keepalive ping in time: the peer is taken for dead (close code 1006).
+    AbnormalPing = -803, "the server did not answer a keepalive ping in time";
     /// A fault inside the library; this connection is over, the process is not.
     Internal = -901, "a fault inside the library";
 }

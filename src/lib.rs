@@ -18,7 +18,7 @@ mod protocol;
 mod target;
 mod wait;
 
-pub use client::{Client, Connection, Outcome};
+pub use client::{Cancel, Client, Connection, Outcome, Wants};
 pub use dialer::Dialer;
 pub use error::{Code, Error, Phase, Rejection};
 pub use headers::Headers;

@@ -6,11 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::connection::{Connection, Outcome, Rx};
-use super::recv::Turn;
+use super::recv::{Filled, Turn};
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
-use crate::protocol::message::Message;
-use crate::wait::Wait;
+use crate::wait::{Over, Patience, Wait};
 
 impl Connection {
     /// The close handshake. Code 0 sends a close frame without a body. Wakes everybody, frees nothing; a second call
@@ -19,7 +18,10 @@ impl Connection {
     /// `Never` answers `Again` while it lasts.
     pub fn close(&self, code: u16, reason: &str, wait: Wait) -> Result<Outcome, Error> {
         let close = Close::to_send(code, reason)?;
-        self.check_process()?;
+        self.call(wait, |patience| self.close_in(close, patience))
+    }
+
+    fn close_in(&self, close: Close, patience: Patience<'_>) -> Result<Outcome, Error> {
         let by = {
             let mut link = self.link.lock();
             if link.failure.is_none() {
@@ -28,69 +30,69 @@ impl Connection {
             }
             link.end_by
         };
-        // A caller that never waits may come back until the close limit is over.
-        let over = wait == Wait::Never && by.is_some_and(|by| by <= Instant::now());
-        self.push(wait);
+        self.push(patience);
         self.waiters.fetch_add(1, Ordering::SeqCst);
-        let ended = self.await_end(wait);
+        let over = self.await_end(patience);
         self.waiters.fetch_sub(1, Ordering::SeqCst);
-        if !ended && wait == Wait::Never && !over {
-            return Ok(Outcome::Again);
+        match over {
+            Some(over @ (Over::Cancelled | Over::Interrupted)) => Ok(over.into()),
+            // A caller that never waits may come back until the close limit is over.
+            Some(Over::Never) if by.is_none_or(|by| by > Instant::now()) => Ok(Outcome::Again),
+            _ => self.verdict(),
         }
-        self.verdict()
     }
 
-    /// Waits for the peer's close frame and the end of the stream: false when the time was over first.
-    fn await_end(&self, wait: Wait) -> bool {
+    /// Waits for the peer's close frame and the end of the stream, or says why the wait was over first.
+    fn await_end(&self, patience: Patience<'_>) -> Option<Over> {
         let mut link = self.link.lock();
         loop {
             if link.eof || link.failure.is_some() {
-                return true;
+                return None;
             }
             if let Some(mut rx) = self.rx.try_lock() {
                 drop(link);
-                let ended = self.drain(&mut rx, wait);
+                let over = self.drain(&mut rx, patience);
                 self.leave_rx(rx);
                 link = self.link.lock();
-                if !ended {
-                    return link.eof || link.failure.is_some();
+                if over.is_some() && !link.eof && link.failure.is_none() {
+                    return over;
                 }
-            } else if !self.await_turn(&mut link, wait) {
-                return false;
+            } else if let Some(over) = self.await_turn(&mut link, patience) {
+                return Some(over);
             }
         }
     }
 
     /// Reads for nobody until the stream ends. Messages that were whole before stay for a receiver; what comes now is
     /// dropped.
-    fn drain(&self, rx: &mut Rx, wait: Wait) -> bool {
-        self.keep_whole_messages(rx);
-        loop {
-            match self.next_message(rx, wait) {
-                Turn::Message(_) => rx.message.clear(),
-                Turn::Impatient => return false,
-                Turn::Over => return self.drain_stream(rx, wait),
-            }
-        }
-    }
-
-    fn keep_whole_messages(&self, rx: &mut Rx) {
+    fn drain(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Over> {
         while let Some(Turn::Message(kind)) = self.next_buffered(rx) {
-            rx.ready.push_back(Message { kind, data: std::mem::take(&mut rx.message) });
+            rx.keep(kind);
+        }
+        loop {
+            match self.next_message(rx, patience) {
+                Turn::Message(_) => rx.message.clear(),
+                Turn::Impatient(over) => return Some(over),
+                Turn::Over => return self.drain_stream(rx, patience),
+            }
         }
     }
 
     /// Behind the peer's close frame nothing counts (RFC 6455 5.5.1): reads it away until the stream ends.
-    fn drain_stream(&self, rx: &mut Rx, wait: Wait) -> bool {
+    pub(super) fn drain_stream(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Over> {
         while matches!(rx.over, Some(Ok(_))) && !self.link.lock().eof {
             rx.plain.consume(rx.plain.len());
-            match self.fill(rx, wait) {
-                Ok(Some(_)) => {}
-                Ok(None) => return false,
-                Err(_) => self.link.lock().eof = true,
+            match self.fill(rx, patience) {
+                Filled::Some(_) => {}
+                Filled::Impatient(over) => return Some(over),
+                Filled::End(end) => {
+                    // The end was told by the close frame; how the stream ends behind it changes nothing.
+                    let _ = self.end(end);
+                    self.link.lock().eof = true;
+                }
             }
         }
-        true
+        None
     }
 
     /// The verdict, computed from the facts; ends the stream if it has not ended.
@@ -137,6 +139,6 @@ impl Connection {
             tls.close_notify(&mut link.tls_out);
         }
         drop(guard);
-        self.push(Wait::Never);
+        self.push(Wait::Never.into());
     }
 }

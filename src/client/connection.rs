@@ -82,6 +82,7 @@ pub struct Connection {
     pub(super) max_message: AtomicU64,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
+    keepalive: Option<(Duration, Option<Duration>)>,
     interruptible: bool,
     pub(super) read_size: usize,
     pub(super) write_size: usize,
@@ -176,6 +177,7 @@ impl Connection {
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
             keeps_alive: dialer.keepalive.is_some(),
+            keepalive: dialer.keepalive,
             interruptible: dialer.interruptible,
             read_size: dialer.read_buffer,
             write_size: dialer.write_buffer,
@@ -192,8 +194,8 @@ impl Connection {
     }
 
     /// Starts what begins with the connection being open.
-    pub(super) fn start_keepalive(&self, dialer_keepalive: Option<(Duration, Option<Duration>)>) {
-        if let Some((every, within)) = dialer_keepalive {
+    pub(super) fn start_keepalive(&self) {
+        if let Some((every, within)) = self.keepalive {
             self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
         }
     }
@@ -287,6 +289,9 @@ impl Connection {
     /// How the connection ended: the received close code, 1005 for a close without one, 1006 for a lost connection, the
     /// code that we sent for a violation; 0 while it lives.
     pub fn close_code(&self) -> u16 {
+        if self.is_inherited() {
+            return 0;
+        }
         if let Some(failure) = &self.link.lock().failure {
             return failure.close_code();
         }
@@ -331,6 +336,9 @@ impl Connection {
 
     /// Ends the connection for a fault of our own; every later call tells.
     pub(crate) fn fail_internal(&self) {
+        if self.is_inherited() {
+            return;
+        }
         self.fail(Error::new(Code::Internal, "a fault inside the library ended the connection"), Phase::None);
         self.stream.shutdown();
     }
@@ -383,16 +391,21 @@ impl Connection {
         }
     }
 
-    /// Waits for somebody's change under `link`: false when the time is over. The caller counts itself in `waiters`.
-    pub(super) fn await_turn(&self, link: &mut MutexGuard<'_, Link>, wait: Wait) -> bool {
-        match wait {
-            Wait::Never => false,
+    /// Waits for somebody's change under `link`, or says why the wait is over. The caller counts itself in `waiters`.
+    pub(super) fn await_turn(&self, link: &mut MutexGuard<'_, Link>, patience: Patience<'_>) -> Option<Over> {
+        let slice = if patience.needs_slices() { patience.at_most(Wait::for_duration(SLICE)) } else { patience };
+        let in_time = match slice.wait {
+            Wait::Never => return Some(Over::Never),
             Wait::Forever => {
                 self.turn.wait(link);
                 true
             }
             Wait::Until(moment) => !self.turn.wait_until(link, moment).timed_out(),
+        };
+        if in_time {
+            return None;
         }
+        if patience.needs_slices() { sliced_over(patience) } else { Some(Over::Time) }
     }
 
     /// Lets go of `rx`. A closer may wait for it: either it sees `rx` free when it tries, or we see it counted.
@@ -416,6 +429,34 @@ fn fence_behind_unlock() {
     }
 }
 
+impl Connection {
+    /// In a forked child only the descriptor is closed: the stream is the parent's. The buffers are left behind, for
+    /// their pool's lock may have been held by a thread that the child does not have.
+    fn abandon(&mut self) {
+        let (rx, tx, link) = (self.rx.get_mut(), self.tx.get_mut(), self.link.get_mut());
+        for buffer in [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut link.tls_out] {
+            std::mem::forget(std::mem::take(buffer));
+        }
+    }
+}
+
+/// After a slice of a wait that sees neither tokens nor signals. Whether a signal came meanwhile cannot be known, so who
+/// wants to be told of signals is told: that costs one look, a missed one would cost the wait.
+fn sliced_over(patience: Patience<'_>) -> Option<Over> {
+    if let Some(token) = patience.token
+        && let Ok(Some(Over::Cancelled)) =
+            sys::poll(&mut [], Patience { wait: Wait::Never, token: Some(token), interruptible: false })
+    {
+        return Some(Over::Cancelled);
+    }
+    if patience.interruptible { Some(Over::Interrupted) } else { patience.over() }
+}
+
+#[cold]
+fn forked() -> Error {
+    Error::new(Code::UsageForked, "the connection was made before fork and belongs to the parent process")
+}
+
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
@@ -425,10 +466,21 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+impl Connection {
+    /// Gives the socket back as it is, for a handshake that failed over a descriptor of the caller's.
+    pub(crate) fn into_socket(mut self) -> Option<OwnedFd> {
+        self.returned = true;
+        std::mem::replace(&mut self.stream, Stream::memory()).into_fd()
+    }
+}
+
 impl Drop for Connection {
     /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
-    /// which can overtake our close frame.
+    /// which can overtake our close frame. A forked child only closes its descriptor: the socket is the parent's too.
     fn drop(&mut self) {
+        if self.returned || self.generation != sys::fork_generation() {
+            return;
+        }
         if self.link.get_mut().close_sent {
             self.take_leave();
         }

@@ -1,11 +1,17 @@
 //! The waiting: the only place with locks and loops.
 
+mod cancel;
 mod close;
 mod connection;
 mod dial;
+mod keepalive;
 mod link;
+mod open;
 mod recv;
 mod send;
+mod turns;
 
+pub use cancel::Cancel;
 pub use connection::{Connection, Outcome};
 pub use dial::Client;
+pub use turns::Wants;

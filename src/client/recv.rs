@@ -13,7 +13,7 @@ use crate::net::tls::Opened;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Event;
 use crate::protocol::message::{Kind, Message};
-use crate::wait::Wait;
+use crate::wait::{Over, Patience, Wait};
 
 /// The most plaintext that one turn with the link opens.
 const PORTION: usize = 64 * 1024;
@@ -39,21 +39,67 @@ pub(super) enum Turn {
     Message(Kind),
     /// The connection is over; `rx.over` tells how.
     Over,
-    /// The time was over first.
-    Impatient,
+    /// The wait was over first.
+    Impatient(Over),
 }
 
 /// How a connection ended, as a receiver is told.
 pub(super) type Ending = Result<Outcome, Error>;
 
-/// `Ok(Some(event))` when something came (and, read straight into a message, what that made whole), `Ok(None)` when the
-/// time was over, `Err` with the ending when nothing will come any more.
-type Filled = Result<Option<Option<Event>>, Ending>;
+/// What reading more led to.
+pub(super) enum Filled {
+    /// Something came, and, read straight into a message, made this whole.
+    Some(Option<Event>),
+    /// The wait was over first.
+    Impatient(Over),
+    /// Nothing will come any more.
+    End(End),
+}
 
-/// What reading led to.
+/// Why nothing will come any more.
+pub(super) enum End {
+    /// The end of the stream, with close_notify if there is TLS.
+    Eof,
+    /// The end of a TLS stream without close_notify.
+    Truncated,
+    /// The socket failed.
+    Broken(io::Error),
+    /// What came cannot be.
+    Failed(Error),
+}
+
+/// What one read from the socket led to.
 enum Read {
     Bytes(usize),
-    Impatient,
+    Impatient(Over),
+}
+
+impl Rx {
+    /// Takes the next message when it is whole in the buffer.
+    #[inline]
+    fn whole(&mut self, message: &mut Message, max_message: u64) -> bool {
+        if !self.ready.is_empty() || self.over.is_some() {
+            return false;
+        }
+        self.decoder.set_max_message(max_message);
+        let Some((taken, kind)) = self.decoder.decode_whole(self.plain.filled(), &mut message.data) else {
+            return false;
+        };
+        self.plain.consume(taken);
+        self.large = message.data.len() > LARGE;
+        message.kind = kind;
+        true
+    }
+
+    /// Gives buffers away when their receiver goes.
+    #[inline]
+    fn rest(&mut self) {
+        // More than a little is whole messages, which their reader fetches next.
+        if self.plain.len() <= LITTLE {
+            self.plain.rest();
+        }
+        self.cipher.rest();
+    }
 }
 
 impl Connection {
@@ -61,66 +107,85 @@ impl Connection {
     /// call; a part of a message that has come stays with the connection.
     pub fn recv(&self, message: &mut Message, wait: Wait) -> Result<Outcome, Error> {
         message.data.clear();
-        self.check_process()?;
-        let rx = match self.rx.try_lock() {
-            Some(rx) => Some(rx),
-            None => self.enter_rx(wait)?,
-        };
-        let Some(mut rx) = rx else { return Ok(Outcome::of_impatience(wait)) };
-        self.receiving.store(true, Ordering::Relaxed);
-        let answer = self.recv_in(&mut rx, message, wait);
+        self.call(wait, |patience| {
+            let mut rx = match self.rx.try_lock() {
+                Some(rx) => rx,
+                None => match self.enter_rx(patience)? {
+                    Ok(rx) => rx,
+                    Err(over) => return Ok(over.into()),
+                },
+            };
+            // Most messages are whole in the buffer: they go the short way, into the caller's memory and out.
+            if rx.whole(message, self.max_message.load(Ordering::Relaxed)) {
+                rx.rest();
+                self.leave_rx(rx);
+                return Ok(Outcome::Done);
+            }
+            self.receiving.store(true, Ordering::Relaxed);
+            let answer = self.recv_in(&mut rx, message, patience);
+            self.stop_receiving(rx);
+            answer
+        })
+    }
+
+    /// The end of what a receiver, or who stands in for one, does with `rx`.
+    pub(super) fn stop_receiving(&self, mut rx: MutexGuard<'_, Rx>) {
         if rx.awake {
             rx.awake = false;
             self.settle(false);
         }
-        // More than a little is whole messages, which their reader fetches next.
-        if rx.plain.len() <= LITTLE {
-            rx.plain.rest();
-        }
-        rx.cipher.rest();
+        rx.rest();
         self.receiving.store(false, Ordering::Relaxed);
         self.leave_rx(rx);
-        answer
     }
 
     /// Somebody has `rx`: another receiver, who is the fault of this one, or a closer that reads for nobody, who is
     /// awaited; in slices, for a receiver may have come in and not told yet.
     #[cold]
-    fn enter_rx(&self, wait: Wait) -> Result<Option<MutexGuard<'_, Rx>>, Error> {
+    pub(super) fn enter_rx(&self, patience: Patience<'_>) -> Result<Result<MutexGuard<'_, Rx>, Over>, Error> {
         loop {
             // What its last holder wrote before it let go is seen, so the flag is not an earlier receiver's.
             fence(Ordering::Acquire);
             if self.receiving.load(Ordering::Relaxed) {
                 return Err(Error::new(Code::UsageReceiver, "another thread is receiving on this connection"));
             }
-            let slice = wait.earlier(Wait::for_duration(SLICE));
-            let rx = match slice {
-                Wait::Until(moment) => self.rx.try_lock_until(moment),
-                _ => self.rx.try_lock(),
+            let Wait::Until(slice) = patience.wait.earlier(Wait::for_duration(SLICE)) else {
+                return Ok(self.rx.try_lock().ok_or(Over::Never));
             };
-            if rx.is_some() || wait.is_over() {
-                return Ok(rx);
+            let entered = self.wait_for_lock(Patience { wait: Wait::Until(slice), ..patience }, |until| {
+                self.rx.try_lock_until(until.unwrap_or(slice))
+            });
+            match entered {
+                Err(Over::Time) if patience.over().is_none() => {}
+                entered => return Ok(entered),
             }
         }
     }
 
-    fn recv_in(&self, rx: &mut Rx, message: &mut Message, wait: Wait) -> Ending {
+    fn recv_in(&self, rx: &mut Rx, message: &mut Message, patience: Patience<'_>) -> Ending {
         if let Some(ready) = rx.ready.pop_front() {
+            rx.ready_bytes -= ready.data.len();
             *message = ready;
             return Ok(Outcome::Done);
         }
         if rx.message.capacity() == 0 {
             rx.message = std::mem::take(&mut message.data);
         }
-        let answer = match self.next_message(rx, wait) {
+        let answer = match self.next_message(rx, patience) {
             Turn::Message(kind) => {
                 rx.large = rx.message.len() > LARGE;
                 message.kind = kind;
                 message.data = std::mem::take(&mut rx.message);
                 return Ok(Outcome::Done);
             }
-            Turn::Over if self.see_off(wait) => rx.over.clone().unwrap_or(Ok(Outcome::Closed)),
-            Turn::Over | Turn::Impatient => Ok(Outcome::of_impatience(wait)),
+            Turn::Over => match self.see_off(patience) {
+                Some(over) => Ok(over.into()),
+                None => {
+                    rx.told = true;
+                    rx.over.clone().unwrap_or(Ok(Outcome::Closed))
+                }
+            },
+            Turn::Impatient(over) => Ok(over.into()),
         };
         if rx.over.is_some() || !rx.decoder.in_message() {
             message.data = std::mem::take(&mut rx.message);
@@ -129,24 +194,34 @@ impl Connection {
         answer
     }
 
-    /// Until a message is whole, the connection is over, or the time is.
+    /// Until a message is whole, the connection is over, or the wait is.
     #[inline]
-    pub(super) fn next_message(&self, rx: &mut Rx, wait: Wait) -> Turn {
+    pub(super) fn next_message(&self, rx: &mut Rx, patience: Patience<'_>) -> Turn {
         loop {
             if let Some(turn) = self.next_buffered(rx) {
                 return turn;
             }
-            let turn = match self.fill(rx, wait) {
-                Ok(Some(event)) => event.and_then(|event| self.meet(rx, event)),
-                Ok(None) => Some(Turn::Impatient),
-                Err(ending) => {
-                    rx.over = Some(ending);
+            let turn = match self.fill(rx, patience) {
+                Filled::Some(event) => event.and_then(|event| self.meet(rx, event)),
+                Filled::Impatient(over) => Some(Turn::Impatient(over)),
+                Filled::End(end) => {
+                    rx.over = Some(self.end(end));
                     Some(Turn::Over)
                 }
             };
             if let Some(turn) = turn {
                 return turn;
             }
+        }
+    }
+
+    /// The end of what comes is the end of the connection.
+    pub(super) fn end(&self, end: End) -> Ending {
+        match end {
+            End::Eof => self.lost(ended()),
+            End::Truncated => self.lost(truncated()),
+            End::Broken(cause) => self.lost(broken(&cause)),
+            End::Failed(error) => Err(self.fail(error, Phase::Recv)),
         }
     }
 
@@ -187,7 +262,7 @@ impl Connection {
         match event {
             Event::Message(_) => {}
             Event::Ping => self.answer_ping(rx),
-            Event::Pong => {}
+            Event::Pong => self.take_pong(rx),
             Event::Close => {
                 rx.over = Some(self.answer_close(rx));
                 return Some(Turn::Over);
@@ -206,6 +281,12 @@ impl Connection {
         self.settle(true);
     }
 
+    fn take_pong(&self, rx: &Rx) {
+        if let Some(keepalive) = &mut self.link.lock().keepalive {
+            keepalive.pong_came(rx.decoder.control(), Instant::now());
+        }
+    }
+
     /// The peer's close frame has come: owes the answer, which echoes its code (RFC 6455 5.5.1).
     fn answer_close(&self, rx: &Rx) -> Ending {
         let close = match Close::parse(rx.decoder.control()) {
@@ -222,128 +303,168 @@ impl Connection {
     }
 
     /// Sees the owed close frame off before the end is told: at most until the close limit, after which the socket is
-    /// shut, which wakes a sender that is stuck in it. False when the caller's time was over first; later calls go on.
-    fn see_off(&self, wait: Wait) -> bool {
+    /// shut, which wakes a sender that is stuck in it. Says why when the caller's wait was over first; later calls go on.
+    pub(super) fn see_off(&self, patience: Patience<'_>) -> Option<Over> {
         let by = self.link.lock().end_by;
-        let out = self.push(by.map_or(wait, |by| wait.earlier(Wait::Until(by))));
-        let (failed, stuck) = {
+        let over = self.push(by.map_or(patience, |by| patience.at_most(Wait::Until(by))));
+        let (has_failed, is_stuck) = {
             let link = self.link.lock();
             (link.failure.is_some(), link.send_failure.is_some())
         };
-        if out && failed {
+        if over.is_some() && !by.is_some_and(|by| by <= Instant::now()) {
+            return over;
+        }
+        if over.is_some() || is_stuck {
+            self.stream.shutdown();
+        } else if has_failed {
             self.take_leave();
             self.stream.shutdown_write();
         }
-        if !out && (stuck || by.is_some_and(|by| by <= Instant::now())) {
-            self.stream.shutdown();
-            return true;
-        }
-        out
+        None
     }
 
     /// Reads more.
-    pub(super) fn fill(&self, rx: &mut Rx, wait: Wait) -> Filled {
-        if self.secure {
-            return self.fill_secure(rx, wait);
-        }
-        let direct = rx.decoder.direct();
-        if direct >= DIRECT && rx.plain.is_empty() {
-            return self.fill_direct(rx, direct, wait);
-        }
+    pub(super) fn fill(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
+        let filled = if self.secure {
+            self.fill_secure(rx, patience)
+        } else if rx.decoder.direct() >= DIRECT && rx.plain.is_empty() && rx.input.is_none() {
+            self.fill_direct(rx, patience)
+        } else {
+            self.fill_plain(rx, patience)
+        };
+        rx.dry = matches!(filled, Filled::Impatient(_));
+        filled
+    }
+
+    fn fill_plain(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
         let size = if rx.large { HEADER_READ } else { self.read_size };
         let buffer = &mut rx.plain;
-        let read = self.read_socket(wait, |block| {
+        let read = self.read_socket(patience, |block| {
+            if self.stream.is_memory() {
+                return self.stream.recv(&mut [0], block);
+            }
             let room = buffer.room(size.min(1024)).map_err(|_| io::ErrorKind::OutOfMemory)?;
             let most = room.len().min(size);
             self.stream.recv(&mut room[..most], block)
         });
         match read {
-            Ok(Read::Bytes(0)) => Err(self.lost(ended())),
+            Ok(Read::Bytes(0)) => Filled::End(End::Eof),
             Ok(Read::Bytes(n)) => {
                 rx.plain.fill(n);
-                Ok(Some(None))
+                Filled::Some(None)
             }
-            Ok(Read::Impatient) => Ok(None),
-            Err(cause) => Err(self.lost(broken(&cause))),
+            Ok(Read::Impatient(over)) => Filled::Impatient(over),
+            Err(cause) => Filled::End(End::Broken(cause)),
         }
     }
 
     /// A large payload is read straight into the message's own memory.
-    fn fill_direct(&self, rx: &mut Rx, most: u64, wait: Wait) -> Filled {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        rx.decoder.reserve(&mut rx.message).map_err(|error| Err(self.fail(error, Phase::Recv)))?;
+    fn fill_direct(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
+        let most = usize::try_from(rx.decoder.direct()).unwrap_or(usize::MAX);
+        if let Err(error) = rx.decoder.reserve(&mut rx.message) {
+            return Filled::End(End::Failed(error));
+        }
         let message = &mut rx.message;
-        let read = self.read_socket(wait, |block| {
-            // One byte stays free: the NUL that the C border puts behind the payload must not move it.
-            let most = most.min(message.capacity() - message.len() - 1);
-            self.stream.recv_behind(message, most, block)
-        });
+        let read = self.read_socket(patience, |block| self.stream.recv_behind(message, most, block));
         match read {
-            Ok(Read::Bytes(0)) => Err(self.lost(ended())),
+            Ok(Read::Bytes(0)) => Filled::End(End::Eof),
             Ok(Read::Bytes(n)) => match rx.decoder.read_direct(&rx.message, n) {
-                Ok(event) => Ok(Some(event)),
-                Err(violation) => Err(Err(self.fail(violation, Phase::Recv))),
+                Ok(event) => Filled::Some(event),
+                Err(violation) => Filled::End(End::Failed(violation)),
             },
-            Ok(Read::Impatient) => Ok(None),
-            Err(cause) => Err(self.lost(broken(&cause))),
+            Ok(Read::Impatient(over)) => Filled::Impatient(over),
+            Err(cause) => Filled::End(End::Broken(cause)),
         }
     }
 
     /// Opens what is there; reads sealed bytes when that yields nothing.
-    fn fill_secure(&self, rx: &mut Rx, wait: Wait) -> Filled {
+    fn fill_secure(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
         loop {
             let before = rx.plain.len();
-            let (opened, answers) = {
+            let (opened, has_answers, shakes_hands) = {
                 let mut link = self.link.lock();
                 let Link { tls, tls_out, .. } = &mut *link;
-                let Some(tls) = tls else { return Err(Err(self.fail(no_tls(), Phase::Recv))) };
-                (tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out), !tls_out.is_empty())
+                let Some(tls) = tls else { return Filled::End(End::Failed(no_tls())) };
+                let shook = tls.is_handshaking();
+                let opened = tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out);
+                (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
             };
-            if answers {
+            if has_answers {
                 self.settle(rx.awake);
             }
-            let opened = opened.map_err(|error| Err(self.fail(error, Phase::Recv)))?;
-            if rx.plain.len() > before {
-                return Ok(Some(None));
-            }
             match opened {
-                Opened::Bounded => continue,
-                Opened::Closed => return Err(self.lost(ended())),
-                Opened::More => {}
+                Err(error) => return Filled::End(End::Failed(error)),
+                Ok(_) if rx.plain.len() > before || shakes_hands => return Filled::Some(None),
+                Ok(Opened::Bounded) => continue,
+                Ok(Opened::Closed) => return Filled::End(End::Eof),
+                Ok(Opened::More) => {}
             }
             rx.plain.rest();
             let size = self.read_size;
             let cipher = &mut rx.cipher;
-            let read = self.read_socket(wait, |block| {
+            let read = self.read_socket(patience, |block| {
+                if self.stream.is_memory() {
+                    return self.stream.recv(&mut [0], block);
+                }
                 let room = cipher.room(1024).map_err(|_| io::ErrorKind::OutOfMemory)?;
                 let most = room.len().min(size);
                 self.stream.recv(&mut room[..most], block)
             });
             match read {
-                Ok(Read::Bytes(0)) => return Err(self.lost(truncated())),
+                Ok(Read::Bytes(0)) => return Filled::End(End::Truncated),
                 Ok(Read::Bytes(n)) => rx.cipher.fill(n),
-                Ok(Read::Impatient) => return Ok(None),
-                Err(cause) => return Err(self.lost(broken(&cause))),
+                Ok(Read::Impatient(over)) => return Filled::Impatient(over),
+                Err(cause) => return Filled::End(End::Broken(cause)),
             }
         }
     }
 
-    /// One read from the socket, sleeping as long as `wait` allows. Before it sleeps it sees to what is owed; while
+    /// One read from the socket, sleeping as long as `patience` allows. Before it sleeps it sees to what is owed; while
     /// bytes are unsent it waits for both directions. In the plain case it is one system call.
-    fn read_socket(&self, wait: Wait, mut read: impl FnMut(bool) -> io::Result<usize>) -> io::Result<Read> {
+    fn read_socket(&self, patience: Patience<'_>, mut read: impl FnMut(bool) -> io::Result<usize>) -> io::Result<Read> {
         loop {
+            let next_ping = self.tick();
             let unsent = self.settle(false);
-            let block = wait == Wait::Forever && !unsent;
-            match read(block) {
-                Ok(n) => return Ok(Read::Bytes(n)),
+            match read(patience.may_block() && !unsent && next_ping.is_none()) {
+                Ok(n) => {
+                    self.note_bytes();
+                    return Ok(Read::Bytes(n));
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
-            if wait.is_over() {
-                return Ok(Read::Impatient);
+            if self.is_peer_dead() {
+                return Err(io::ErrorKind::TimedOut.into());
             }
-            self.stream.poll(true, unsent, wait)?;
+            if let Some(over) = patience.over() {
+                return Ok(Read::Impatient(over));
+            }
+            let until = next_ping.map_or(patience, |next| patience.at_most(Wait::Until(next)));
+            match self.stream.poll(true, unsent, until)?.over {
+                Some(over @ (Over::Cancelled | Over::Interrupted)) => return Ok(Read::Impatient(over)),
+                _ => {}
+            }
         }
+    }
+
+    /// Owes a ping when it is time for one. Says when to look again, if there are pings.
+    pub(super) fn tick(&self) -> Option<Instant> {
+        if !self.keeps_alive {
+            return None;
+        }
+        self.link.lock().keepalive.as_mut().map(|keepalive| keepalive.tick(Instant::now()))
+    }
+
+    pub(super) fn note_bytes(&self) {
+        if self.keeps_alive
+            && let Some(keepalive) = &mut self.link.lock().keepalive
+        {
+            keepalive.bytes_came(Instant::now());
+        }
+    }
+
+    fn is_peer_dead(&self) -> bool {
+        self.keeps_alive && self.link.lock().keepalive.as_ref().is_some_and(|k| k.is_overdue(Instant::now()))
     }
 }
 
@@ -356,6 +477,9 @@ fn truncated() -> Error {
 }
 
 fn broken(cause: &io::Error) -> Error {
+    if cause.kind() == io::ErrorKind::TimedOut && cause.raw_os_error().is_none() {
+        return Error::new(Code::AbnormalPing, "the server did not answer a keepalive ping in time");
+    }
     if cause.kind() == io::ErrorKind::OutOfMemory {
         return Error::new(Code::LimitMemory, "there is no memory to read into");
     }

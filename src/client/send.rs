@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
@@ -14,7 +15,7 @@ use crate::protocol::encoder::{self, Control, MAX_CONTROL, MAX_HEADER};
 use crate::protocol::mask::copy_masked;
 use crate::protocol::message::Kind;
 use crate::protocol::utf8::is_utf8;
-use crate::wait::Wait;
+use crate::wait::{Over, Patience, Wait};
 
 /// Unsent bytes above which nothing more is taken.
 const UNSENT_LIMIT: usize = 1 << 20;
@@ -29,12 +30,14 @@ impl Connection {
         if kind == Kind::Text && !is_utf8(data) {
             return Err(Error::new(Code::UsageUtf8, "a text message must be UTF-8 (RFC 6455 5.6)"));
         }
-        let mut tx = match self.enter_tx(wait)? {
-            Ok(tx) => tx,
-            Err(answer) => return Ok(answer),
-        };
-        let put = self.put_message(&mut tx, kind, data, wait);
-        self.leave_tx(tx, put, wait)
+        self.call(wait, |patience| {
+            let mut tx = match self.enter_tx(patience)? {
+                Ok(tx) => tx,
+                Err(answer) => return Ok(answer),
+            };
+            let put = self.put_message(&mut tx, kind, data, patience);
+            self.leave_tx(tx, put, patience)
+        })
     }
 
     /// Sends a ping of at most 125 bytes (RFC 6455 5.5.2).
@@ -49,15 +52,20 @@ impl Connection {
 
     /// Writes what is inside: `Done` when nothing is left.
     pub fn flush(&self, wait: Wait) -> Result<Outcome, Error> {
-        self.check_process()?;
-        let Some(mut tx) = self.lock_tx(wait) else {
-            return Ok(Outcome::of_impatience(wait));
-        };
-        let put = self.write_out(&mut tx, wait);
-        match self.leave_tx(tx, put.map_err(Lost::Io), wait)? {
-            Outcome::Pending => Ok(Outcome::of_impatience(wait)),
-            outcome => Ok(outcome),
-        }
+        self.call_any(wait, |patience| {
+            let mut tx = match self.lock_tx(patience) {
+                Ok(tx) => tx,
+                Err(over) => return Ok(over.into()),
+            };
+            let (put, over) = match self.write_out(&mut tx, patience) {
+                Ok(over) => (Ok(()), over),
+                Err(cause) => (Err(Lost::Io(cause)), None),
+            };
+            match self.leave_tx(tx, put, patience)? {
+                Outcome::Pending => Ok(over.or_else(|| patience.over()).unwrap_or(Over::Time).into()),
+                outcome => Ok(outcome),
+            }
+        })
     }
 
     fn send_control(&self, control: Control, payload: &[u8], wait: Wait) -> Result<Outcome, Error> {
@@ -65,85 +73,96 @@ impl Connection {
             let sentence = format!("a ping or pong carries at most 125 bytes, not {}", payload.len());
             return Err(Error::new(Code::UsageControlSize, sentence));
         }
-        let mut tx = match self.enter_tx(wait)? {
-            Ok(tx) => tx,
-            Err(answer) => return Ok(answer),
-        };
-        let put = put_control(&mut tx, &mut self.link.lock(), control, payload).map_err(Lost::Error);
-        let put = put.and_then(|()| self.write_out(&mut tx, wait).map_err(Lost::Io));
-        self.leave_tx(tx, put, wait)
+        self.call(wait, |patience| {
+            let mut tx = match self.enter_tx(patience)? {
+                Ok(tx) => tx,
+                Err(answer) => return Ok(answer),
+            };
+            let put = put_control(&mut tx, &mut self.link.lock(), control, payload).map_err(Lost::Error);
+            let put = put.and_then(|()| self.write_out(&mut tx, patience).map(drop).map_err(Lost::Io));
+            self.leave_tx(tx, put, patience)
+        })
     }
 
     /// `tx`, when a message may be put in now; else the answer.
-    fn enter_tx(&self, wait: Wait) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
-        self.check_process()?;
-        let Some(mut tx) = self.lock_tx(wait) else {
-            return Ok(Err(Outcome::of_impatience(wait)));
+    fn enter_tx(&self, patience: Patience<'_>) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
+        let mut tx = match self.lock_tx(patience) {
+            Ok(tx) => tx,
+            Err(over) => return Ok(Err(over.into())),
         };
         let refusal = self.link.lock().refuses();
         if let Some(refusal) = refusal {
-            self.leave_tx(tx, Ok(true), Wait::Never)?;
+            self.leave_tx(tx, Ok(()), Wait::Never.into())?;
             return refusal.map(Err);
         }
-        if tx.wire.len() < UNSENT_LIMIT {
+        if tx.unsent() < UNSENT_LIMIT {
             return Ok(Ok(tx));
         }
-        match self.write_out(&mut tx, wait) {
-            Ok(_) if tx.wire.len() < UNSENT_LIMIT => Ok(Ok(tx)),
-            put => match self.leave_tx(tx, put.map_err(Lost::Io), Wait::Never)? {
-                Outcome::Closed => Ok(Err(Outcome::Closed)),
-                _ => Ok(Err(Outcome::of_impatience(wait))),
-            },
+        let (put, over) = match self.write_out(&mut tx, patience) {
+            Ok(_) if tx.unsent() < UNSENT_LIMIT => return Ok(Ok(tx)),
+            Ok(over) => (Ok(()), over),
+            Err(cause) => (Err(Lost::Io(cause)), None),
+        };
+        match self.leave_tx(tx, put, Wait::Never.into())? {
+            Outcome::Closed => Ok(Err(Outcome::Closed)),
+            _ => Ok(Err(over.or_else(|| patience.over()).unwrap_or(Over::Time).into())),
         }
     }
 
     /// A lock held by a call that does not wait is awaited; one held by a waiting call is worth the socket's EAGAIN.
-    fn lock_tx(&self, wait: Wait) -> Option<MutexGuard<'_, Tx>> {
-        match wait {
-            Wait::Forever => Some(self.tx.lock()),
-            Wait::Until(moment) => self.tx.try_lock_until(moment),
-            Wait::Never => loop {
-                if let Some(tx) = self.tx.try_lock() {
-                    return Some(tx);
-                }
-                if self.tx_waits.load(Ordering::Relaxed) {
-                    return None;
-                }
-                std::thread::yield_now();
-            },
+    pub(super) fn lock_tx(&self, patience: Patience<'_>) -> Result<MutexGuard<'_, Tx>, Over> {
+        if patience.wait != Wait::Never {
+            return self.wait_for_lock(patience, |until| match until {
+                Some(moment) => self.tx.try_lock_until(moment),
+                None => Some(self.tx.lock()),
+            });
+        }
+        loop {
+            if let Some(tx) = self.tx.try_lock() {
+                return Ok(tx);
+            }
+            if self.tx_waits.load(Ordering::Relaxed) {
+                return Err(Over::Never);
+            }
+            std::thread::yield_now();
         }
     }
 
     /// Header, then payload masked while it is copied, portion by portion; what the socket does not take in time
-    /// stays in `wire`, whole. `Ok(true)` when nothing stayed.
-    fn put_message(&self, tx: &mut Tx, kind: Kind, data: &[u8], wait: Wait) -> Result<bool, Lost> {
+    /// stays in `wire`, whole.
+    fn put_message(&self, tx: &mut Tx, kind: Kind, data: &[u8], patience: Patience<'_>) -> Result<(), Lost> {
         let key = random::mask_key();
-        let mut header = [0; MAX_HEADER];
-        let header_len = encoder::message_header(&mut header, kind, data.len() as u64, key);
         let portion = self.write_size.min(PORTION);
-        let mut header = &header[..header_len];
-        let mut at = 0;
-        let mut full = false;
-        loop {
-            let end = data.len().min(at + portion);
-            let piece = &data[at..end];
+        if data.len() <= portion {
+            let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
+            let room = to.room(MAX_HEADER + data.len()).map_err(|_| no_memory())?;
+            let len = encoder::message_frame(room, kind, data, key);
+            to.fill(len);
+            return self.seal_and_write(tx, patience).map(drop);
+        }
+        let mut first = [0; MAX_HEADER];
+        let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
+        let mut header = &first[..header_len];
+        let mut is_full = false;
+        for (number, piece) in data.chunks(portion).enumerate() {
             let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
             let room = to.room(header.len() + piece.len()).map_err(|_| no_memory())?;
             room[..header.len()].copy_from_slice(header);
-            copy_masked(&mut room[header.len()..][..piece.len()], piece, key, at as u64);
+            copy_masked(&mut room[header.len()..][..piece.len()], piece, key, (number * portion) as u64);
             to.fill(header.len() + piece.len());
             header = &[];
-            at = end;
-            if self.secure {
-                self.seal_plain(tx).map_err(Lost::Error)?;
-            }
-            if !full {
-                full = !self.write_out(tx, wait).map_err(Lost::Io)?;
-            }
-            if at == data.len() {
-                return Ok(!full);
-            }
+            // Once the caller's time is over the rest is only taken.
+            let patience = if is_full { Wait::Never.into() } else { patience };
+            is_full = self.seal_and_write(tx, patience)?.is_some();
         }
+        Ok(())
+    }
+
+    fn seal_and_write(&self, tx: &mut Tx, patience: Patience<'_>) -> Result<Option<Over>, Lost> {
+        if self.secure {
+            self.seal_plain(tx).map_err(Lost::Error)?;
+        }
+        self.write_out(tx, patience).map_err(Lost::Io)
     }
 
     /// Seals what is in `tx.plain`.
@@ -155,26 +174,35 @@ impl Connection {
         sealed
     }
 
-    /// Gives `wire` to the socket: false when the time was over first.
-    pub(super) fn write_out(&self, tx: &mut Tx, wait: Wait) -> io::Result<bool> {
-        self.tx_waits.store(wait != Wait::Never, Ordering::Relaxed);
+    /// Gives `wire` to the socket, or says why the wait was over first.
+    pub(super) fn write_out(&self, tx: &mut Tx, patience: Patience<'_>) -> io::Result<Option<Over>> {
+        self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
         while !tx.wire.is_empty() {
-            match self.stream.send(tx.wire.filled(), wait == Wait::Forever) {
+            match self.stream.send(tx.wire.filled(), patience.may_block()) {
                 Ok(n) => tx.wire.consume(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if wait.is_over() || !self.stream.poll(false, true, wait)?.write {
-                        return Ok(false);
+                    if let Some(over) = patience.over() {
+                        return Ok(Some(over));
+                    }
+                    let ready = self.stream.poll(false, true, patience)?;
+                    if ready.over.is_some() {
+                        return Ok(ready.over);
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Leaves `tx` by the link: serves what is owed once; then it may go while a reader is awake, who will look. A
     /// full socket keeps a holder that may wait and sends another away with `Pending`.
-    fn leave_tx(&self, mut tx: MutexGuard<'_, Tx>, mut put: Result<bool, Lost>, wait: Wait) -> Result<Outcome, Error> {
+    fn leave_tx(
+        &self,
+        mut tx: MutexGuard<'_, Tx>,
+        mut put: Result<(), Lost>,
+        patience: Patience<'_>,
+    ) -> Result<Outcome, Error> {
         let mut served = false;
         loop {
             let mut link = self.link.lock();
@@ -187,19 +215,25 @@ impl Connection {
             // Replies wait for an empty wire: a flood of pings cannot make it grow.
             let full = !tx.wire.is_empty();
             if full || !link.owes() || (served && link.awake) {
+                let pending = tx.unsent() > 0;
                 self.release(tx, &mut link);
-                return Ok(if full { Outcome::Pending } else { Outcome::Done });
+                return Ok(if pending { Outcome::Pending } else { Outcome::Done });
             }
             served = true;
-            let served = serve(&mut tx, &mut link).map_err(Lost::Error);
+            let serving = serve(&mut tx, &mut link).map_err(Lost::Error);
             drop(link);
-            put = served.and_then(|()| self.write_out(&mut tx, wait).map_err(Lost::Io));
+            put = serving.and_then(|()| self.write_out(&mut tx, patience).map(drop).map_err(Lost::Io));
         }
     }
 
     /// Lets go of `tx` while `link` is held, so that every unsent byte has somebody answerable for it.
-    fn release(&self, mut tx: MutexGuard<'_, Tx>, link: &mut Link) {
-        link.unsent = !tx.wire.is_empty();
+    pub(super) fn release(&self, mut tx: MutexGuard<'_, Tx>, link: &mut Link) {
+        link.unsent = tx.unsent() > 0;
+        if !link.unsent
+            && let Some(keepalive) = &mut link.keepalive
+        {
+            keepalive.all_sent(Instant::now());
+        }
         tx.wire.rest();
         tx.plain.rest();
         self.tx_waits.store(false, Ordering::Relaxed);
@@ -237,7 +271,7 @@ impl Connection {
             let Some(tx) = self.tx.try_lock() else {
                 return false;
             };
-            let mut link = self.serve_and_write(tx, link, Wait::Never);
+            let mut link = self.serve_and_write(tx, link, Wait::Never.into());
             link.awake = awake;
             if link.unsent || !link.owes() {
                 return link.unsent;
@@ -245,48 +279,68 @@ impl Connection {
         }
     }
 
-    /// Waits until what is owed and unsent has left: false when the time was over first or the socket takes no more.
-    pub(super) fn push(&self, wait: Wait) -> bool {
+    /// Waits until what is owed and unsent has left, or says why the wait was over first. A socket that takes no more is
+    /// no reason to wait: `send_failure` tells.
+    pub(super) fn push(&self, patience: Patience<'_>) -> Option<Over> {
         self.waiters.fetch_add(1, Ordering::SeqCst);
         let mut link = self.link.lock();
-        let pushed = loop {
-            if link.send_failure.is_some() {
-                break false;
-            }
-            if !link.owes() && !link.unsent {
-                break true;
+        let over = loop {
+            if link.send_failure.is_some() || (!link.owes() && !link.unsent) {
+                break None;
             }
             if let Some(tx) = self.tx.try_lock() {
-                link = self.serve_and_write(tx, link, wait);
-                if link.unsent && wait.is_over() {
-                    break false;
+                let over;
+                (link, over) = self.serve_and_write_until(tx, link, patience);
+                if link.unsent && over.is_some() {
+                    break over;
                 }
-            } else if !self.await_turn(&mut link, wait) {
-                break false;
+            } else if let Some(over) = self.await_turn(&mut link, patience) {
+                break Some(over);
             }
         };
         drop(link);
         self.waiters.fetch_sub(1, Ordering::SeqCst);
-        pushed
+        over
     }
 
     fn serve_and_write<'a>(
         &'a self,
+        tx: MutexGuard<'a, Tx>,
+        link: MutexGuard<'a, Link>,
+        patience: Patience<'_>,
+    ) -> MutexGuard<'a, Link> {
+        self.serve_and_write_until(tx, link, patience).0
+    }
+
+    fn serve_and_write_until<'a>(
+        &'a self,
         mut tx: MutexGuard<'a, Tx>,
         mut link: MutexGuard<'a, Link>,
-        wait: Wait,
-    ) -> MutexGuard<'a, Link> {
-        let mut put = if tx.wire.is_empty() { serve(&mut tx, &mut link).map_err(Lost::Error) } else { Ok(()) };
+        patience: Patience<'_>,
+    ) -> (MutexGuard<'a, Link>, Option<Over>) {
+        let serving = if tx.wire.is_empty() { serve(&mut tx, &mut link).map_err(Lost::Error) } else { Ok(()) };
         drop(link);
-        if put.is_ok() {
-            put = self.write_out(&mut tx, wait).map(|_| ()).map_err(Lost::Io);
-        }
+        let put = serving.and_then(|()| self.write_out(&mut tx, patience).map_err(Lost::Io));
         let mut link = self.link.lock();
-        if let Err(lost) = put {
-            self.note_lost(&mut link, &mut tx, lost);
-        }
+        let over = match put {
+            // Lent bytes are the caller's to write: nobody can wait for them here.
+            Ok(over) => over.or((tx.unsent() > 0).then_some(Over::Never)),
+            Err(lost) => {
+                self.note_lost(&mut link, &mut tx, lost);
+                None
+            }
+        };
         self.release(tx, &mut link);
-        link
+        (link, over)
+    }
+
+    /// Puts a request of the opening handshake into `tx`, which nobody else has use for yet.
+    pub(super) fn put_request(&self, request: &[u8]) -> Result<(), Error> {
+        let mut tx = self.tx.lock();
+        let mut link = self.link.lock();
+        let put = put_bytes(&mut tx, &mut link, request);
+        self.release(tx, &mut link);
+        put
     }
 }
 
@@ -302,12 +356,17 @@ fn no_memory() -> Lost {
 
 /// Moves what is owed to `wire`, at a frame boundary: the pong before the close (RFC 6455 5.5.2), nothing after the
 /// close (RFC 6455 5.5.1).
-fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
+pub(super) fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
     take_tls_out(link, &mut tx.wire)?;
     if let Some(pong) = link.pong.take()
         && !link.close_sent
     {
         put_control(tx, link, Control::Pong, pong.bytes())?;
+    }
+    if let Some(keepalive) = &mut link.keepalive
+        && let Some(number) = keepalive.take_owed()
+    {
+        put_control(tx, link, Control::Ping, &number)?;
     }
     if let Some(close) = link.close.take() {
         link.close_sent = true;
@@ -319,10 +378,14 @@ fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
 fn put_control(tx: &mut Tx, link: &mut Link, control: Control, payload: &[u8]) -> Result<(), Error> {
     let mut frame = [0; MAX_CONTROL];
     let len = encoder::control_frame(&mut frame, control, payload, random::mask_key());
+    put_bytes(tx, link, &frame[..len])
+}
+
+fn put_bytes(tx: &mut Tx, link: &mut Link, bytes: &[u8]) -> Result<(), Error> {
     if link.tls.is_some() {
-        return seal(link, &frame[..len], &mut tx.wire);
+        return seal(link, bytes, &mut tx.wire);
     }
-    tx.wire.extend(&frame[..len]).map_err(|_| no_memory_for_control())
+    tx.wire.extend(bytes).map_err(|_| no_memory_for_control())
 }
 
 /// Seals behind everything that opening has put out before: records keep their order.

@@ -33,10 +33,17 @@ pub(crate) struct Ready {
 impl Stream {
     /// Takes over a connected socket; sets TCP_NODELAY on TCP.
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Stream> {
+        Stream::adopt(fd).map_err(|(_, error)| error)
+    }
+
+    /// The same, but a descriptor that is no usable socket is given back.
+    pub(crate) fn adopt(fd: OwnedFd) -> Result<Stream, (OwnedFd, io::Error)> {
         let socket = TcpStream::from(fd);
         match socket.set_nodelay(true) {
             // What a unix socket answers.
-            Err(error) if !matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT)) => Err(error),
+            Err(error) if !matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT)) => {
+                Err((socket.into(), error))
+            }
             _ => Ok(Stream::Socket(socket)),
         }
     }

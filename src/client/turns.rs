@@ -1,0 +1,223 @@
+//! The same connection for those who do the waiting themselves: what to wait for, for how long, and the work that needs
+//! no message delivered; and the bytes of a connection whose caller moves them.
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Outcome, Rx};
+use super::recv::Turn;
+use super::send::serve;
+use crate::buffer::Buffer;
+use crate::error::{Code, Error};
+use crate::protocol::message::{Kind, Message};
+use crate::wait::{Patience, Wait};
+
+/// Less room than this is not worth a read.
+const LEAST_ROOM: usize = 16 * 1024;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// For bytes from the peer.
+    pub read: bool,
+    /// For room to write.
+    pub write: bool,
+    /// For nothing: a call would progress without the descriptor.
+    pub buffered: bool,
+}
+
+impl Rx {
+    /// Puts the message that is whole behind those that wait for a receiver.
+    pub(super) fn keep(&mut self, kind: Kind) {
+        self.ready_bytes += self.message.len();
+        self.ready.push_back(Message { kind, data: std::mem::take(&mut self.message) });
+    }
+
+    fn is_full(&self, read_ahead: (usize, usize)) -> bool {
+        self.ready.len() >= read_ahead.0.max(1) || self.ready_bytes >= read_ahead.1.max(1)
+    }
+}
+
+impl Connection {
+    /// The descriptor to wait on, never to be read or written by others; `None` over memory.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.fd()
+    }
+
+    /// What to wait for before the next call is worth it. Nothing at all: the end was told, nothing is left to do.
+    pub fn wants(&self) -> Wants {
+        let write = {
+            let link = self.link.lock();
+            link.send_failure.is_none() && (link.unsent || link.owes())
+        };
+        let Some(rx) = self.rx.try_lock() else {
+            // Somebody is reading, who will see to it.
+            return Wants { read: true, write, buffered: false };
+        };
+        let (has_failed, eof) = {
+            let link = self.link.lock();
+            (link.failure.is_some(), link.eof)
+        };
+        let read = match &rx.over {
+            None => !(rx.is_full(self.read_ahead) && !rx.ready.is_empty()),
+            // Behind the close frames the end of the stream is awaited.
+            Some(Ok(_)) => !eof,
+            Some(Err(_)) => false,
+        };
+        let is_wet = !rx.dry && rx.over.is_none() && (!rx.plain.is_empty() || !rx.cipher.is_empty());
+        let has_end = !rx.told && (rx.over.is_some() || has_failed);
+        Wants { read: read && !has_failed, write, buffered: is_wet || has_end || !rx.ready.is_empty() }
+    }
+
+    /// How long to wait at the most before the next call: until the next ping, the limit of a pong, of the handshake or
+    /// of the end. `None`: as long as you like.
+    pub fn timeout(&self) -> Option<Duration> {
+        let opening = self.rx.try_lock().and_then(|rx| rx.opening.as_ref().map(|opening| opening.by()));
+        let tick = if self.keeps_alive { self.tick() } else { None };
+        let end_by = {
+            let link = self.link.lock();
+            let is_over = link.eof && !link.unsent && !link.owes();
+            link.end_by.filter(|_| !is_over)
+        };
+        let next = [opening, tick, end_by].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Does all work that needs no message delivered: writes, pings, limits, the handshake. Reads ahead as far as the
+    /// dialer allows, so that a ping behind a message is answered. `Done`: nothing is left to do now; `Again`: bytes are
+    /// unsent, or the handshake or the end is not through; `Closed` or the failure, once nothing is left of the end.
+    pub fn process(&self) -> Result<Outcome, Error> {
+        self.call_any(Wait::Never, |patience| {
+            if self.agreed.get().is_none() {
+                return self.handshake(Wait::Never);
+            }
+            let Some(mut rx) = self.rx.try_lock() else {
+                self.settle(true);
+                return Ok(Outcome::Done);
+            };
+            self.read_ahead(&mut rx, patience);
+            let ending = if rx.ready.is_empty() { rx.over.clone() } else { None };
+            if let Some(ending) = ending {
+                let over = self.see_off(patience);
+                rx.told |= over.is_none();
+                self.drain_stream(&mut rx, patience);
+                self.stop_receiving(rx);
+                return over.map_or(ending, |over| Ok(over.into()));
+            }
+            self.stop_receiving(rx);
+            self.settle(false);
+            let link = self.link.lock();
+            Ok(if link.unsent || link.owes() { Outcome::Again } else { Outcome::Done })
+        })
+    }
+
+    fn read_ahead(&self, rx: &mut Rx, patience: Patience<'_>) {
+        while rx.over.is_none() && !rx.is_full(self.read_ahead) {
+            match self.next_message(rx, patience) {
+                Turn::Message(kind) => rx.keep(kind),
+                Turn::Over | Turn::Impatient(_) => return,
+            }
+        }
+    }
+
+    /// Over memory: room for bytes that came from the peer, until [`Connection::input_done`]; `None` when nothing is to be
+    /// read now.
+    pub(crate) fn input(&self) -> Result<Option<(*mut u8, usize)>, Error> {
+        self.memory_only()?;
+        let mut rx = self.rx.lock();
+        let is_full = rx.is_full(self.read_ahead) && !rx.ready.is_empty();
+        let has_ended = self.stream_has_ended() || matches!(rx.over, Some(Err(_)));
+        if has_ended || (is_full && rx.input.is_none()) {
+            return Ok(None);
+        }
+        let rx = &mut *rx;
+        let from = if self.secure { &mut rx.cipher } else { &mut rx.plain };
+        let input = rx.input.get_or_insert_with(|| std::mem::take(from));
+        match input.room(LEAST_ROOM) {
+            Ok(room) => Ok(Some((room.as_mut_ptr(), room.len()))),
+            Err(_) => Err(Error::new(Code::LimitMemory, "there is no memory to read into")),
+        }
+    }
+
+    /// Over memory: `n` bytes were put into the room; 0 is the end of what comes.
+    pub(crate) fn input_done(&self, n: usize) -> Result<(), Error> {
+        self.memory_only()?;
+        let mut rx = self.rx.lock();
+        let rx = &mut *rx;
+        let Some(mut input) = rx.input.take() else {
+            if n == 0 {
+                self.stream.shutdown();
+                rx.dry = false;
+                return Ok(());
+            }
+            return Err(Error::new(Code::UsageState, "no room was asked for before bytes were put into it"));
+        };
+        let room = input.room(0).map_or(0, |room| room.len());
+        if n > room {
+            rx.input = Some(input);
+            let sentence = format!("{n} bytes cannot have been put into a room of {room}");
+            return Err(Error::new(Code::OptionValue, sentence));
+        }
+        input.fill(n);
+        let to = if self.secure { &mut rx.cipher } else { &mut rx.plain };
+        if to.is_empty() {
+            *to = input;
+        } else if to.extend(input.filled()).is_err() {
+            return Err(Error::new(Code::LimitMemory, "there is no memory for what was read"));
+        }
+        to.rest();
+        rx.dry = false;
+        if n == 0 {
+            self.stream.shutdown();
+        } else {
+            self.note_bytes();
+        }
+        Ok(())
+    }
+
+    /// Over memory: bytes to be written to the peer; they stay where they are until [`Connection::output_done`].
+    pub(crate) fn output(&self) -> Result<(*const u8, usize), Error> {
+        self.memory_only()?;
+        let mut tx = self.tx.lock();
+        let mut link = self.link.lock();
+        if tx.output.is_empty() {
+            let served = if tx.wire.is_empty() { serve(&mut tx, &mut link) } else { Ok(()) };
+            let tx = &mut *tx;
+            std::mem::swap(&mut tx.output, &mut tx.wire);
+            link.unsent = tx.unsent() > 0;
+            served.map_err(|error| self.about_us(error))?;
+        }
+        let bytes = tx.output.filled();
+        Ok((bytes.as_ptr(), bytes.len()))
+    }
+
+    /// Over memory: the first `n` bytes of the output were written.
+    pub(crate) fn output_done(&self, n: usize) -> Result<(), Error> {
+        self.memory_only()?;
+        let mut tx = self.tx.lock();
+        let lent = tx.output.len();
+        if n > lent {
+            let sentence = format!("{n} bytes cannot have been written of an output of {lent}");
+            return Err(Error::new(Code::OptionValue, sentence));
+        }
+        tx.output.consume(n);
+        if tx.output.is_empty() {
+            let empty: Buffer = std::mem::take(&mut tx.output);
+            drop(empty);
+        }
+        let mut link = self.link.lock();
+        self.release(tx, &mut link);
+        Ok(())
+    }
+
+    fn memory_only(&self) -> Result<(), Error> {
+        if self.stream.is_memory() {
+            return Ok(());
+        }
+        Err(Error::new(Code::UsageState, "the bytes of this connection go through its descriptor"))
+    }
+
+    fn stream_has_ended(&self) -> bool {
+        matches!(self.stream.recv(&mut [0], false), Ok(0))
+    }
+}
