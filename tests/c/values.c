@@ -153,6 +153,7 @@ static void failures(void)
     ws_dialer *dialer = new_dialer();
     ws_conn *conn;
     ws_error *error;
+    const char *name, *value;
     char url[200];
     size_t len;
     double begin;
@@ -164,6 +165,9 @@ static void failures(void)
     CHECK(strcmp(ws_error_http_header(error, "x-why", 0), "because") == 0);
     CHECK(strcmp(ws_error_http_header(error, "X-WHY", 1), "again") == 0);
     CHECK(ws_error_http_header(error, "X-Why", 2) == NULL);
+    value = ws_error_http_header_at(error, 0, &name);
+    CHECK(strcmp(value, ws_error_http_header(error, name, 0)) == 0);
+    CHECK(ws_error_http_header_at(error, 99, &name) == NULL && name == NULL);
     CHECK(memcmp(ws_error_http_body(error, &len), "go away\r\n", 9) == 0 && len == 9);
     ws_error_free(error);
 
