@@ -102,12 +102,13 @@ fn close_code(code: c_int) -> Result<u16, Error> {
     })
 }
 
-/// Dials url, "ws://host:port/path?query" or wss: resolves, connects to any of the host's addresses,
-/// does TLS, asks for the upgrade and checks the answer. dialer NULL is the secure defaults. timeout_ms
-/// is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused. WS_OK sets *out, the caller's until
-/// ws_conn_free; a failure sets it to NULL and answers what went wrong (WS_E_TIMEOUT when the time ran
-/// out, the phase says in what; WS_E_REJECTED when the server said no: ws_error_http_status tells
-/// more). A message that came right behind the server's answer is not lost. Since 0.1.
+/// Dials url, "ws://host:port/path?query", wss with TLS, or "ws+unix:/path/of/socket:/path": resolves,
+/// connects to any of the host's addresses, does TLS, asks for the upgrade and checks the answer. dialer
+/// NULL is the secure defaults. timeout_ms is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused.
+/// WS_OK sets *out, the caller's until ws_conn_free. A failure sets it to NULL: WS_E_TIMEOUT when the
+/// time ran out (ws_error_phase tells in what), WS_E_REJECTED when the server said no
+/// (ws_error_http_status and its neighbours tell more), or what was wrong. A message that came right
+/// behind the server's answer is not lost. Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial(
@@ -175,8 +176,8 @@ pub unsafe extern "C" fn ws_send(
 /// Receives the next whole message into *out, answers pings on the way, and finishes what the peer
 /// closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT) and
 /// WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the peer's
-/// close has come and was answered; ws_close_code tells why. A failure ends the connection, after the
-/// messages that came before it, and is what every later call answers too. Since 0.1.
+/// close has come and was answered; ws_close_code tells why. A failure of the connection comes after
+/// the messages that came before it, and every later call answers it too. Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_recv(
