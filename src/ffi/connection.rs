@@ -25,8 +25,13 @@ pub struct ws_conn {
     connection: Connection,
     /// Set when a call panicked: nothing is done with the connection any more.
     fault: OnceLock<Error>,
-    /// Copies for C, each made when first asked for: most connections are never asked.
+    /// Copies for C, each made when first asked for: most connections are never asked, and an idle one stays small.
     subprotocol: OnceLock<CString>,
+    facts: OnceLock<Box<Facts>>,
+}
+
+#[derive(Debug, Default)]
+struct Facts {
     fields: OnceLock<Fields>,
     local_address: OnceLock<Option<CString>>,
     peer_address: OnceLock<Option<CString>>,
@@ -37,16 +42,11 @@ pub struct ws_conn {
 
 impl ws_conn {
     fn new(connection: Connection) -> ws_conn {
-        ws_conn {
-            connection,
-            fault: OnceLock::new(),
-            subprotocol: OnceLock::new(),
-            fields: OnceLock::new(),
-            local_address: OnceLock::new(),
-            peer_address: OnceLock::new(),
-            tls: OnceLock::new(),
-            close_reason: OnceLock::new(),
-        }
+        ws_conn { connection, fault: OnceLock::new(), subprotocol: OnceLock::new(), facts: OnceLock::new() }
+    }
+
+    fn facts(&self) -> &Facts {
+        self.facts.get_or_init(Box::default)
     }
 
     /// The fault that ended the connection, if one did.
@@ -63,11 +63,11 @@ impl ws_conn {
     }
 
     fn fields(&self) -> &Fields {
-        self.fields.get_or_init(|| Fields::new(self.connection.headers()))
+        self.facts().fields.get_or_init(|| Fields::new(self.connection.headers()))
     }
 
     fn tls(&self) -> Option<&(CString, CString)> {
-        let tls = self.tls.get_or_init(|| {
+        let tls = self.facts().tls.get_or_init(|| {
             Some((c_text(self.connection.tls_version()?), c_text(self.connection.tls_cipher().unwrap_or_default())))
         });
         tls.as_ref()
@@ -75,7 +75,7 @@ impl ws_conn {
 
     fn close_reason(&self) -> Option<&[u8]> {
         let reason = self.connection.close_reason()?;
-        Some(self.close_reason.get_or_init(|| [reason.as_bytes(), &[0]].concat().into_boxed_slice()))
+        Some(self.facts().close_reason.get_or_init(|| [reason.as_bytes(), &[0]].concat().into_boxed_slice()))
     }
 }
 
@@ -378,7 +378,7 @@ pub unsafe extern "C" fn ws_local_address(conn: *const ws_conn) -> *const c_char
     unsafe {
         guard::fact(conn, ptr::null(), |conn| {
             let address = || conn.connection.local_addr().map(|address| c_text(address.to_string()));
-            pointer(conn.local_address.get_or_init(address).as_ref())
+            pointer(conn.facts().local_address.get_or_init(address).as_ref())
         })
     }
 }
@@ -391,7 +391,7 @@ pub unsafe extern "C" fn ws_peer_address(conn: *const ws_conn) -> *const c_char 
     unsafe {
         guard::fact(conn, ptr::null(), |conn| {
             let address = || conn.connection.peer_addr().map(|address| c_text(address.to_string()));
-            pointer(conn.peer_address.get_or_init(address).as_ref())
+            pointer(conn.facts().peer_address.get_or_init(address).as_ref())
         })
     }
 }
