@@ -100,6 +100,8 @@ fn payloads(size: usize) {
         candidate("decode text, mixed", decode(&wide)),
         candidate("UTF-8, ASCII", || assert!(is_utf8(black_box(&ascii)))),
         candidate("UTF-8, mixed", || assert!(is_utf8(black_box(&mixed)))),
+        candidate("std UTF-8, ASCII", || assert!(std::str::from_utf8(black_box(&ascii)).is_ok())),
+        candidate("std UTF-8, mixed", || assert!(std::str::from_utf8(black_box(&mixed)).is_ok())),
     ];
     measure(&mut list);
     let copy = list[0].best;

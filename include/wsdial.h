@@ -340,6 +340,11 @@ int ws_error_http_status(const ws_error *error);
  * Lives as long as the error. Since 0.1. */
 const char *ws_error_http_header(const ws_error *error, const char *name, size_t index);
 
+/* The header field at that position (from 0, as they came) of the answer that rejected the
+ * handshake: its value, and its name, in the server's spelling, in *name; NULL and NULL behind the
+ * last, and for any other failure. name may be NULL. Both live as long as the error. Since 0.1. */
+const char *ws_error_http_header_at(const ws_error *error, size_t position, const char **name);
+
 /* The start of the body of the answer that rejected the handshake, without its transfer coding, and
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
  * failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1. */

@@ -35,7 +35,7 @@ pub(crate) enum Scheme {
 pub(crate) type Credentials = (Vec<u8>, Vec<u8>);
 
 /// An address, taken apart and checked.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) scheme: Scheme,
     /// To resolve and to name in TLS: IDNA applied, lower case, no brackets around an IPv6 literal. `localhost` for a
@@ -228,7 +228,7 @@ fn parse_port(text: &str) -> Result<Option<u16>, Error> {
         return Ok(None);
     }
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return bad("no number");
+        return bad("not a number");
     }
     match text.trim_start_matches('0') {
         "" => bad("not from 1 to 65535"),
@@ -242,20 +242,17 @@ fn parse_host(text: &str) -> Result<String, Error> {
     if text.starts_with('[') && text.contains('%') {
         return bad("has a zone, which is not supported");
     }
-    // IDNA can only make so many bytes of a name so short, and takes its time over the others.
-    if text.len() > 16 * MAX_HOST {
-        return bad("is longer than a host can be");
-    }
     match url::Host::parse(text) {
         Ok(url::Host::Ipv4(address)) => Ok(address.to_string()),
         Ok(url::Host::Ipv6(address)) => Ok(address.to_string()),
-        Ok(url::Host::Domain(name)) if name.trim_end_matches('.').is_empty() => bad("is no host name"),
+        Ok(url::Host::Domain(name)) if name.trim_end_matches('.').is_empty() => bad("is not a host name"),
         Ok(url::Host::Domain(name)) if name.trim_end_matches('.').len() > MAX_HOST => {
             bad(&format!("is longer than {MAX_HOST} bytes"))
         }
         Ok(url::Host::Domain(name)) => Ok(name),
-        Err(url::ParseError::InvalidIpv4Address) => bad("is no IPv4 address"),
-        Err(url::ParseError::InvalidIpv6Address) => bad("is no IPv6 address"),
+        Err(url::ParseError::InvalidIpv4Address) => bad("is not an IPv4 address"),
+        Err(url::ParseError::InvalidIpv6Address) => bad("is not an IPv6 address"),
+        Err(url::ParseError::IdnaError) => bad("is not a host name"),
         Err(cause) => bad(&format!("is not usable: {cause}")),
     }
 }

@@ -52,6 +52,11 @@ fn any_thread_calls_anything() {
     run("threads.c");
 }
 
+#[test]
+fn a_forked_child_is_refused_and_harms_nothing() {
+    run("fork.c");
+}
+
 /// The program at the head of the header, as a reader copies it.
 fn program_of_the_header() -> String {
     let header = fs::read_to_string(c::root().join("include/wsdial.h")).expect("the header");

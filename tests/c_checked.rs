@@ -18,7 +18,6 @@ const VALGRIND: Build<'static> = Build {
         "--leak-check=full",
         "--show-leak-kinds=definite,possible",
         "--errors-for-leak-kinds=definite,possible",
-        "--track-fds=yes",
     ],
     tag: "valgrind",
 };
@@ -30,21 +29,34 @@ const SANITIZED: Build<'static> = Build {
     tag: "sanitized",
 };
 
-fn run_all(build: &Build) {
-    let server = server::start();
-    for name in PROGRAMS {
-        c::run(name, build, &server.arguments());
-    }
-}
-
 #[test]
 #[ignore = "needs valgrind and half a minute"]
 fn valgrind_finds_nothing() {
-    run_all(&VALGRIND);
+    let server = server::start();
+    let [ws, _, ca] = server.arguments();
+    for name in PROGRAMS {
+        c::run(name, &VALGRIND, &[ws, ws, ca]);
+    }
+}
+
+/// valgrind does not follow ring's assembly and takes all that it seals for uninitialised; so TLS is watched with that
+/// one finding left out, and everything else without.
+#[test]
+#[ignore = "needs valgrind and half a minute"]
+fn valgrind_finds_nothing_over_tls() {
+    let server = server::start();
+    let suppressions = format!("--suppressions={}", c::root().join("tests/c/valgrind.supp").display());
+    let runner = [VALGRIND.runner, &[&suppressions]].concat();
+    for name in PROGRAMS {
+        c::run(name, &Build { runner: &runner, tag: "valgrind-tls", ..VALGRIND }, &server.arguments());
+    }
 }
 
 #[test]
 #[ignore = "needs the compiler's sanitizers"]
 fn the_sanitizers_find_nothing() {
-    run_all(&SANITIZED);
+    let server = server::start();
+    for name in PROGRAMS {
+        c::run(name, &SANITIZED, &server.arguments());
+    }
 }

@@ -26,9 +26,9 @@ var agrees, declines echoServer
 
 type echoServer struct{ ws, wss, ca string }
 
-func TestMain(m *testing.M) {
-	code := 1
-	defer func() { os.Exit(code) }()
+func TestMain(m *testing.M) { os.Exit(withServers(m)) }
+
+func withServers(m *testing.M) int {
 	binary := os.Getenv("WSDIAL_ECHO_SERVER")
 	if binary == "" {
 		binary = "../../target/release/examples/echo-server"
@@ -45,22 +45,24 @@ func TestMain(m *testing.M) {
 		server.ca = filepath.Join(folder, strings.Trim(option[0], "-")+".pem")
 		command := exec.Command(binary, append(option, "--port", "0", "--tls-port", "0", "--ca", server.ca)...)
 		// It ends when this pipe is closed, however this process ends.
-		if _, err := command.StdinPipe(); err != nil {
+		pipe, err := command.StdinPipe()
+		if err != nil {
 			panic(err)
 		}
+		defer pipe.Close()
 		output, err := command.StdoutPipe()
 		if err != nil {
 			panic(err)
 		}
 		if err := command.Start(); err != nil {
 			fmt.Fprintf(os.Stderr, "the echo server does not start (make build makes it): %v\n", err)
-			return
+			return 1
 		}
 		if _, err := fmt.Fscanf(output, "ready %s %s", &server.ws, &server.wss); err != nil {
 			panic(err)
 		}
 	}
-	code = m.Run()
+	return m.Run()
 }
 
 func dialTest(t *testing.T, d Dialer, url string) *Conn {

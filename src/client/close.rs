@@ -19,6 +19,7 @@ impl Connection {
     /// `Never` answers `Again` while it lasts.
     pub fn close(&self, code: u16, reason: &str, wait: Wait) -> Result<Outcome, Error> {
         let close = Close::to_send(code, reason)?;
+        self.check_process()?;
         let by = {
             let mut link = self.link.lock();
             if link.failure.is_none() {

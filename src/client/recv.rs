@@ -64,6 +64,7 @@ impl Connection {
     /// call; a part of a message that has come stays with the connection.
     pub fn recv(&self, message: &mut Message, wait: Wait) -> Result<Outcome, Error> {
         message.data.clear();
+        self.check_process()?;
         let rx = match self.rx.try_lock() {
             Some(rx) => Some(rx),
             None => self.enter_rx(wait)?,

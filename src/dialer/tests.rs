@@ -11,7 +11,7 @@ fn certificate() -> String {
     rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap().cert.pem()
 }
 
-// RFC 6455 rule 4.1-protocol-tokens
+// RFC 6455 rule 4.1-protocols
 #[test]
 fn subprotocols_are_tokens_and_differ() {
     let mut dialer = Dialer::new();
@@ -20,7 +20,7 @@ fn subprotocols_are_tokens_and_differ() {
     }
     assert_eq!(dialer.subprotocols, ["json", "v2.chat", "JSON", "!#$%&'*+-.^_`|~09"]);
     for bad in [" json", "a,b", "a b", "a\r\nX: y", "\u{e9}", "a/b", "a;b", "\"a\"", "a=b", "a\0"] {
-        let text = format!("the subprotocol {} is no token", quoted(bad.as_bytes()));
+        let text = format!("the subprotocol {} is not a token ({TOKEN})", quoted(bad.as_bytes()));
         assert_eq!(refused(dialer.add_subprotocol(bad)), (Code::OptionSubprotocol, text));
     }
     let text = "a subprotocol has no name".to_owned();
@@ -64,7 +64,7 @@ fn headers_keep_spelling_and_order() {
 fn headers_that_cannot_be_sent_are_refused() {
     let mut dialer = Dialer::new();
     for bad in ["", "a b", "a:", " a", "a\r\nb", "\u{e9}", "a\0", "(a)"] {
-        let text = format!("the header name {} is no token", quoted(bad.as_bytes()));
+        let text = format!("the header name {} is not a token ({TOKEN})", quoted(bad.as_bytes()));
         assert_eq!(refused(dialer.add_header(bad, b"x")), (Code::OptionHeader, text));
     }
     let table: &[(&[u8], &str)] = &[
@@ -81,7 +81,6 @@ fn headers_that_cannot_be_sent_are_refused() {
     assert!(dialer.headers.is_empty());
 }
 
-// RFC 6455 rule 4.1-fields-once
 #[test]
 fn what_the_handshake_sets_is_refused() {
     let names = ["Upgrade", "connection", "SEC-WEBSOCKET-KEY", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions"];
@@ -100,7 +99,7 @@ fn what_the_handshake_sets_is_refused() {
 fn host_is_given_once_and_is_a_host() {
     let mut dialer = Dialer::new();
     for bad in ["", "  ", "a b", "a, b", "http://a", "u@a", "a?b"] {
-        let text = format!("the header Host {} is no host with or without a port", quoted(bad.trim().as_bytes()));
+        let text = format!("the header Host {} is not a host with or without a port", quoted(bad.trim().as_bytes()));
         assert_eq!(refused(dialer.add_header("Host", bad.as_bytes())), (Code::OptionHeader, text));
     }
     dialer.add_header("Host", b" [::1]:80 ").unwrap();
@@ -203,7 +202,7 @@ fn the_server_name_is_a_host_or_an_ip_address() {
         assert_eq!(dialer.tls.server_name.as_deref(), Some(good));
     }
     for bad in ["", " ", "a b", "[::1]", "a.example:443", "https://a", "a..b", "a\0"] {
-        let text = format!("the server name {} is no host name or IP address", quoted(bad.as_bytes()));
+        let text = format!("the server name {} is not a host name or IP address", quoted(bad.as_bytes()));
         assert_eq!(refused(dialer.set_server_name(bad)), (Code::OptionValue, text));
     }
     let (_, text) = refused(dialer.set_server_name("b\u{fc}cher.example"));

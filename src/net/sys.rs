@@ -315,6 +315,14 @@ pub(crate) fn is_closed_on_exec(fd: BorrowedFd<'_>) -> bool {
     unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) & libc::FD_CLOEXEC != 0 }
 }
 
+/// Bytes that glibc's allocator has given out.
+#[cfg(test)]
+pub(crate) fn allocated() -> usize {
+    // SAFETY: no memory is passed.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
+}
+
 /// Makes the queue of a listener so short that one connection fills it, for tests of peers that do not answer.
 #[cfg(test)]
 pub(crate) fn shorten_queue(listener: BorrowedFd<'_>) {

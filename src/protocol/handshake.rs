@@ -95,9 +95,7 @@ impl Handshake {
             State::Head { came, .. } if !came.is_empty() => {
                 format!("the server ended the connection inside the head of its answer, after {}", quoted(came))
             }
-            State::Head { interim, .. } if *interim > 0 => {
-                "the server ended the connection after an interim answer".to_owned()
-            }
+            State::Head { interim: 1.., .. } => "the server ended the connection after an interim answer".to_owned(),
             _ => "the server ended the connection without an answer".to_owned(),
         };
         self.state = State::Over;

@@ -89,7 +89,7 @@ impl HeadParser {
             return Err(bad_line(line, self.lines, "has white space before its colon"));
         }
         if !is_token(name) {
-            return Err(bad_line(line, self.lines, "has a name that is no token"));
+            return Err(bad_line(line, self.lines, "has a name that is not a token"));
         }
         self.fields += 1;
         if self.fields > MAX_FIELDS {
@@ -126,7 +126,7 @@ fn check_start(bytes: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     let hint = match bytes[0] {
-        0x15 | 0x16 => ", as TLS does (is this a wss address?)",
+        0x15 | 0x16 => ", as TLS does (should the address be wss?)",
         _ => "",
     };
     let text = format!("the answer is not HTTP: it begins with {}{hint}", quoted(first_line(bytes)));

@@ -13,8 +13,8 @@ fn bad(url: &str) -> (Code, String) {
     }
 }
 
-// RFC 6455 rule 3-default-ports
-// RFC 6455 rule 3-resource-name
+// RFC 6455 rule 4.1-host
+// RFC 6455 rule 4.1-resource
 #[test]
 fn tcp_addresses() {
     let table = [
@@ -103,8 +103,8 @@ const FRAGMENT: &str = "the address has a fragment (a # in a path is written %23
 const CONTROL: &str = "user or password in the address has a control character";
 const ABSOLUTE: &str = "the socket of a ws+unix address is an absolute path: ws+unix:/path/of/socket";
 
-// RFC 6455 rule 3-no-fragment
-// RFC 6455 rule 4.1-valid-uri
+// RFC 6455 rule 4.1-no-fragment
+// RFC 6455 rule 4.1-uri
 #[test]
 fn bad_addresses() {
     let table = [
@@ -134,22 +134,22 @@ fn bad_addresses() {
         ("ws://:80", Code::UrlHost, "the address names no host"),
         ("ws://u@/", Code::UrlHost, "the address names no host"),
         ("ws://[]", Code::UrlHost, "the address names no host"),
-        ("ws://.", Code::UrlHost, "the host \".\" is no host name"),
+        ("ws://.", Code::UrlHost, "the host \".\" is not a host name"),
         ("ws://a\\@b", Code::UrlHost, "the host of the address has a backslash"),
         ("ws://::1", Code::UrlHost, COLONS),
         ("ws://fe80::1/", Code::UrlHost, COLONS),
         ("ws://[::1", Code::UrlHost, "the IPv6 address has no closing bracket"),
         ("ws://[::1]x", Code::UrlHost, "the IPv6 address is followed by something other than a port"),
-        ("ws://[::g]", Code::UrlHost, "the host \"[::g]\" is no IPv6 address"),
+        ("ws://[::g]", Code::UrlHost, "the host \"[::g]\" is not an IPv6 address"),
         ("ws://[fe80::1%25eth0]", Code::UrlHost, "the host \"[fe80::1%25eth0]\" has a zone, which is not supported"),
-        ("ws://1.2.3.256", Code::UrlHost, "the host \"1.2.3.256\" is no IPv4 address"),
-        ("ws://a<b", Code::UrlHost, "the host \"a<b\" is not usable: invalid international domain name"),
-        ("ws://xn--0", Code::UrlHost, "the host \"xn--0\" is not usable: invalid international domain name"),
-        ("ws://a%00b", Code::UrlHost, "the host \"a%00b\" is not usable: invalid international domain name"),
-        ("ws://a:b", Code::UrlPort, "the port \"b\" is no number"),
-        ("ws://a:-1", Code::UrlPort, "the port \"-1\" is no number"),
-        ("ws://a:+1", Code::UrlPort, "the port \"+1\" is no number"),
-        ("ws://a:8\u{fc}", Code::UrlPort, "the port \"8\\xc3\\xbc\" is no number"),
+        ("ws://1.2.3.256", Code::UrlHost, "the host \"1.2.3.256\" is not an IPv4 address"),
+        ("ws://a<b", Code::UrlHost, "the host \"a<b\" is not a host name"),
+        ("ws://xn--0", Code::UrlHost, "the host \"xn--0\" is not a host name"),
+        ("ws://a%00b", Code::UrlHost, "the host \"a%00b\" is not a host name"),
+        ("ws://a:b", Code::UrlPort, "the port \"b\" is not a number"),
+        ("ws://a:-1", Code::UrlPort, "the port \"-1\" is not a number"),
+        ("ws://a:+1", Code::UrlPort, "the port \"+1\" is not a number"),
+        ("ws://a:8\u{fc}", Code::UrlPort, "the port \"8\\xc3\\xbc\" is not a number"),
         ("ws://a:0", Code::UrlPort, "the port \"0\" is not from 1 to 65535"),
         ("ws://[::1]:65536", Code::UrlPort, "the port \"65536\" is not from 1 to 65535"),
         ("ws://a:99999999999999999999", Code::UrlPort, "the port \"99999999999999999999\" is not from 1 to 65535"),
@@ -197,8 +197,10 @@ fn long_addresses_are_fine_and_long_hosts_are_none() {
     let host = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
     assert_eq!(good(&format!("ws://{host}.")).host.len(), 254);
     assert_eq!(bad(&format!("ws://{host}e")).0, Code::UrlHost);
-    assert_eq!(bad(&format!("ws://{}", "\u{fc}.".repeat(1 << 20))).0, Code::UrlHost);
-    assert_eq!(bad(&format!("ws://[{}]", ":".repeat(1 << 20))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://{}", "\u{fc}.".repeat(1 << 18))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://{}", "a\u{fc}".repeat(1 << 18))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://{}", "%41".repeat(1 << 18))).0, Code::UrlHost);
+    assert_eq!(bad(&format!("ws://[{}]", ":".repeat(1 << 18))).0, Code::UrlHost);
 }
 
 #[test]

@@ -72,8 +72,10 @@ int main(int argc, char **argv)
 
     /* Nor does a dial that failed leave any. */
     EXPECT(WS_E_CONNECT, ws_dial("ws://127.0.0.1:1/", dialer, BOUND, conns, e));
-    EXPECT(WS_E_TLS_WRONG_HOST, (ws_dialer_set_server_name(dialer, "other.example", NULL) == WS_OK
-                                     ? ws_dial(server_wss, dialer, BOUND, conns, e) : 1));
+    EXPECT(WS_OK, ws_dialer_set_server_name(dialer, "other.example", e));
+    if (server_has_tls) {
+        EXPECT(WS_E_TLS_WRONG_HOST, ws_dial(server_wss, dialer, BOUND, conns, e));
+    }
     CHECK(open_descriptors() == before);
     ws_dialer_free(dialer);
     ws_message_free(&message);

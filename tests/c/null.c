@@ -28,6 +28,7 @@ static void facts(ws_conn *conn)
 static void errors(void)
 {
     ws_error *error = NULL;
+    const char *name = "x";
     size_t len = 7;
 
     CHECK(ws_error_code(NULL) == 0);
@@ -38,6 +39,8 @@ static void errors(void)
     CHECK(ws_error_http_status(NULL) == 0);
     CHECK(ws_error_http_header(NULL, "Server", 0) == NULL);
     CHECK(ws_error_http_header(NULL, NULL, 0) == NULL);
+    CHECK(ws_error_http_header_at(NULL, 0, &name) == NULL && name == NULL);
+    CHECK(ws_error_http_header_at(NULL, 0, NULL) == NULL);
     CHECK(ws_error_http_body(NULL, &len) == NULL && len == 0);
     CHECK(ws_error_http_body(NULL, NULL) == NULL);
     CHECK(ws_ping(NULL, NULL, 0, 0, &error) == WS_E_USAGE_NULL);

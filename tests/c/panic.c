@@ -1,9 +1,37 @@
 /* A fault inside the library comes out as a code: that connection is over, the process and the others are not. For a
  * library with the feature test-hooks only. */
 
+#include <pthread.h>
+#include <sched.h>
+
 #include "check.h"
 
 int ws_test_panic(ws_conn *conn, ws_error **error);
+
+static void *receive(void *conn)
+{
+    ws_message message = WS_MESSAGE_INIT;
+
+    EXPECT(WS_E_INTERNAL, ws_recv(conn, WS_FOREVER, &message, e));
+    ws_message_free(&message);
+    return NULL;
+}
+
+/* Who waits for ever on the connection comes back. */
+static void wakes(int secure)
+{
+    ws_conn *conn = dial(secure, "/echo");
+    ws_message message = WS_MESSAGE_INIT;
+    pthread_t thread;
+
+    CHECK(pthread_create(&thread, NULL, receive, conn) == 0);
+    while (ws_recv(conn, WS_NOWAIT, &message, NULL) != WS_E_USAGE_RECEIVER) {
+        sched_yield();
+    }
+    CHECK(ws_test_panic(conn, NULL) == WS_E_INTERNAL);
+    CHECK(pthread_join(thread, NULL) == 0);
+    ws_conn_free(conn);
+}
 
 int main(int argc, char **argv)
 {
@@ -36,5 +64,7 @@ int main(int argc, char **argv)
     EXPECT(WS_OK, ws_close(other, 1000, NULL, BOUND, e));
     ws_conn_free(other);
     ws_message_free(&message);
+    wakes(0);
+    wakes(1);
     return 0;
 }

@@ -82,8 +82,8 @@ def test_ctrl_c_ends_a_blocked_call(echo, call):
     code = f"""
     import wsdial
     ws = wsdial.connect({echo.ws!r}, close_timeout=0.1)
-    print("in", flush=True)
     try:
+        print("in", flush=True)
         {call}
     except KeyboardInterrupt:
         print("out", flush=True)

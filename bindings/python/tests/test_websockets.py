@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import pytest
@@ -76,21 +77,19 @@ def test_the_server_closes(server, connect, code, reason, kind):
 
 @pytest.mark.parametrize("connect", CLIENTS)
 def test_the_client_closes(server, connect):
-    seen = []
+    seen: queue.Queue[object] = queue.Queue()
 
     def handler(connection):
         with pytest.raises(websockets.exceptions.ConnectionClosed):
             connection.recv()
-        seen.append((connection.close_code, connection.close_reason))
+        seen.put((connection.close_code, connection.close_reason))
 
     uri = server(handler)
     with connect(uri) as ws:
         ws.close(4001, "mine")
         ws.close(4002, "too late")
     assert ws.close_code == 4001
-    while not seen:
-        threading.Event().wait(0.01)
-    assert seen == [(4001, "mine")]
+    assert seen.get(timeout=10) == (4001, "mine")
 
 
 @pytest.mark.parametrize("connect", CLIENTS)

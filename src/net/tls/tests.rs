@@ -11,6 +11,9 @@ use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, Suppo
 use super::*;
 use crate::buffer::POOLED;
 
+mod hostile;
+mod measures;
+mod openssl;
 mod refusals;
 mod streams;
 

@@ -219,6 +219,7 @@ fn random_answers_are_bounded_and_do_not_depend_on_their_portions() {
         b"Upgrade: websocket\r\n",
         b"Connection: Upgrade\r\n",
         b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+        b"Sec-WebSocket-Protocol: json\r\n",
         b"Transfer-Encoding: chunked\r\n",
         b"Content-Length: 3\r\n",
         b" folded\r\n",
@@ -236,7 +237,7 @@ fn random_answers_are_bounded_and_do_not_depend_on_their_portions() {
         seed ^= seed << 17;
         (seed % below as u64) as usize
     };
-    for _ in 0..3000 {
+    for _ in 0..10_000 {
         let mut answer = if random(4) > 0 { PIECES[random(3)].to_vec() } else { Vec::new() };
         for _ in 0..random(12) {
             match random(8) {
@@ -245,9 +246,11 @@ fn random_answers_are_bounded_and_do_not_depend_on_their_portions() {
             }
         }
         let eof = random(2) == 0;
-        let whole = feed(&Dialer::new(), std::iter::once(answer.as_slice()), eof);
-        assert_eq!(feed(&Dialer::new(), answer.chunks(1), eof), whole, "{}", quoted(&answer));
+        let mut dialer = if random(2) == 0 { offering(&["json"]) } else { Dialer::new() };
+        dialer.set_max_rejection_body(random(6) as u64).unwrap();
+        let whole = feed(&dialer, std::iter::once(answer.as_slice()), eof);
+        assert_eq!(feed(&dialer, answer.chunks(1), eof), whole, "{}", quoted(&answer));
         let size = 1 + random(30);
-        assert_eq!(feed(&Dialer::new(), answer.chunks(size), eof), whole, "{size}: {}", quoted(&answer));
+        assert_eq!(feed(&dialer, answer.chunks(size), eof), whole, "{size}: {}", quoted(&answer));
     }
 }

@@ -177,3 +177,64 @@ fn roots_that_are_none_are_named() {
     assert_eq!(error.code(), Code::TlsRoots);
     assert!(error.to_string().starts_with("the trust root number 2 that was added is unusable: "), "{error}");
 }
+
+/// Runs one test of this binary in a process of its own, whose environment may be changed; says whether this is it.
+fn runs_alone(test: &str, file: &std::path::Path) -> bool {
+    if std::env::var_os("WSDIAL_ALONE").is_some() {
+        return true;
+    }
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("net::tls::tests::refusals::{test}")])
+        .env("WSDIAL_ALONE", "1")
+        .env("SSL_CERT_FILE", file)
+        .env_remove("SSL_CERT_DIR")
+        .status()
+        .unwrap();
+    assert!(status.success());
+    false
+}
+
+#[test]
+fn the_environment_names_the_systems_roots_and_one_that_cannot_be_read_is_passed_over() {
+    let file = std::env::temp_dir().join(format!("wsdial-roots-{}.pem", std::process::id()));
+    let (certificate, key) = (file.with_extension("cert"), file.with_extension("key"));
+    if std::env::var_os("WSDIAL_ALONE").is_none() {
+        let identity = Identity::good();
+        let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(&file, format!("{odd}{}", Authority::get().issuer.pem())).unwrap();
+        std::fs::write(&certificate, &identity.chain[0]).unwrap();
+        std::fs::write(&key, &identity.key).unwrap();
+    }
+    if !runs_alone("the_environment_names_the_systems_roots_and_one_that_cannot_be_read_is_passed_over", &file) {
+        for file in [&file, &certificate, &key] {
+            std::fs::remove_file(file).unwrap();
+        }
+        return;
+    }
+    let config = TlsConfig::default_config().unwrap();
+    assert!(Arc::ptr_eq(&config.0, &TlsConfig::default_config().unwrap().0), "read once");
+    let file = std::path::PathBuf::from(std::env::var_os("SSL_CERT_FILE").unwrap());
+    let read = |extension: &str| std::fs::read(file.with_extension(extension)).unwrap();
+    let identity = Identity { chain: vec![read("cert").into()], key: read("key") };
+    let mut client = Client::new(&config, "a.example");
+    shake(&mut client, &mut Server::new(&Arc::new(identity.server(&[TLS13]))), usize::MAX).unwrap();
+    // Beside the system's own, and instead of them.
+    let beside = TlsOptions { system_roots: true, ..trusting(&[Authority::get().root()]) };
+    for options in [beside, trusting(&[Authority::get().root()])] {
+        let mut client = Client::new(&TlsConfig::new(&options).unwrap(), "a.example");
+        shake(&mut client, &mut Server::new(&good_server(&[TLS13])), usize::MAX).unwrap();
+    }
+}
+
+#[test]
+fn a_system_without_roots_is_told_where_they_were_looked_for() {
+    let file = std::path::Path::new("/nowhere/roots.pem");
+    if !runs_alone("a_system_without_roots_is_told_where_they_were_looked_for", file) {
+        return;
+    }
+    let error = TlsConfig::default_config().unwrap_err();
+    assert_eq!(error.code(), Code::TlsRoots);
+    let text = error.to_string();
+    assert!(text.starts_with("no trust root was found in SSL_CERT_FILE (/nowhere/roots.pem); "), "{text}");
+    assert!(text.contains("No such file or directory"), "{text}");
+}

@@ -189,7 +189,7 @@ fn what_is_no_head_is_told_by_its_fault() {
         ("HTTP/1.1 101 x\r\na\r\n", "line 2 of the answer has no colon: \"a\""),
         ("HTTP/1.1 101 x\r\na: b\r\n: c\r\n", "line 3 of the answer has no name before its colon: \": c\""),
         ("HTTP/1.1 101 x\r\na : b\r\n", "line 2 of the answer has white space before its colon: \"a : b\""),
-        ("HTTP/1.1 101 x\r\na b: c\r\n", "line 2 of the answer has a name that is no token: \"a b: c\""),
+        ("HTTP/1.1 101 x\r\na b: c\r\n", "line 2 of the answer has a name that is not a token: \"a b: c\""),
         ("HTTP/1.1 101 x\r\na: b\rc\r\n", "line 2 of the answer holds a CR without its LF: \"a: b\\x0dc\""),
         ("HTTP/1.1 101 x\r\na: b\r\r\n", "line 2 of the answer holds a CR without its LF: \"a: b\\x0d\""),
         ("HTTP/1.1 101 x\r\na: \0\r\n", "line 2 of the answer holds a NUL: \"a: \\x00\""),
@@ -217,8 +217,7 @@ fn what_speaks_no_http_is_quoted() {
     let sentence = |answer: &[u8]| exchange(&Dialer::new()).feed(answer).unwrap_err().to_string();
     let text = "handshake: the answer is not HTTP: it begins with \"SSH-2.0-x\"";
     assert_eq!(sentence(b"SSH-2.0-x\r\nmore"), text);
-    let text =
-        "handshake: the answer is not HTTP: it begins with \"\\x15\\x03\\x01\", as TLS does (is this a wss address?)";
+    let text = "handshake: the answer is not HTTP: it begins with \"\\x15\\x03\\x01\", as TLS does (should the address be wss?)";
     assert_eq!(sentence(b"\x15\x03\x01"), text);
 }
 
