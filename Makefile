@@ -5,7 +5,7 @@
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: ## see it work: library, echo server, then C, C++, Python and Go over ws and wss
+demo: ## see it work: library, echo server, then C, C++, Python, Go and Rust over ws and wss
 	@tools/demo.sh
 
 test: ## every test of every language (under 8 minutes)

@@ -11,7 +11,7 @@ use std::{env, fs};
 /// The files that declare something for C, in the order of their declarations.
 const SOURCES: [&str; 5] = ["status", "error", "message", "dialer", "connection"];
 
-/// The longest line of a prototype.
+/// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;
 
 fn main() {
@@ -131,12 +131,27 @@ fn declaration(item: &str) -> String {
         Some(rest) => rest.split_once("*/").expect("a comment has an end"),
         None => ("", item),
     };
-    let manual = comment_lines(manual).join("\n * ");
     assert!(!manual.is_empty(), "no manual: {item}");
     let tagged = format!("typedef struct {} {{", name_of(item));
     let code =
         if code.contains('{') { fields(&code.trim().replace("typedef struct {", &tagged)) } else { prototype(code) };
-    format!("/* {manual} */\n{code}")
+    format!("{}\n{code}", comment(&comment_lines(manual).join(" ")))
+}
+
+/// A comment in as few lines as fit.
+fn comment(text: &str) -> String {
+    let mut out = String::from("/*");
+    let mut column = out.len();
+    for word in text.split_whitespace() {
+        if column + 1 + word.len() > WIDTH {
+            out += "\n *";
+            column = 2;
+        }
+        out += " ";
+        out += word;
+        column += 1 + word.len();
+    }
+    if column + 3 > WIDTH { out + "\n */" } else { out + " */" }
 }
 
 /// A struct, the comments of its fields each on one line.

@@ -1,8 +1,8 @@
 /* wsdial.h: a WebSocket client (RFC 6455) for C and C++. SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * One library, blocking calls with time limits, no initialisation, no threads of its own, no callbacks.
- * ws_dial makes a connection, ws_send and ws_recv move whole messages, ws_close ends it. Link with
- * -lwsdial. A program:
+ * One library: blocking calls with time limits, no initialisation, no callbacks. ws_dial makes a
+ * connection, ws_send and ws_recv move whole messages, ws_close ends it. Link with -lwsdial. A
+ * program:
  *
  *     #include <stdio.h>
  *     #include <wsdial.h>
@@ -51,12 +51,13 @@
  * 7. What we hand out is yours until you free it; what you hand in is yours again when the call
  *    returns.
  *
- * Every call that may wait takes timeout_ms, for the whole call, in milliseconds of the monotonic clock.
- * Every call that may fail answers an int, 0 for done, positive for an ordinary answer of a connection
- * that lives on, negative for a failure, and takes a last argument error: NULL, or the place that is
- * set to the failure, which is the caller's to free, and to NULL when there is none. NULL where
- * something must be is a failure (WS_E_USAGE_NULL), not a crash. Strings are UTF-8. The library raises
- * no signals, writes nothing to stdout or stderr, and leaks no descriptor to a child process. */
+ * Every call that may wait takes timeout_ms, for the whole call, in milliseconds of the monotonic
+ * clock. Every call that may fail answers an int, 0 for done, positive for an ordinary answer of a
+ * connection that lives on, negative for a failure, and takes a last argument error: NULL, or the
+ * place that is set to the failure, which is the caller's to free, and to NULL when there is none.
+ * NULL where something must be is a failure (WS_E_USAGE_NULL), not a crash. Strings are UTF-8. The
+ * library raises no signals, writes nothing to stdout or stderr, and leaks no descriptor to a child
+ * process. */
 
 #ifndef WS_DIAL_H
 #define WS_DIAL_H
@@ -105,22 +106,24 @@ extern "C" {
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
-/* A connection: from ws_dial, to be freed with ws_conn_free. It owns one file descriptor and no thread. */
+/* A connection: from ws_dial, to be freed with ws_conn_free. It owns one file descriptor and no
+ * thread. */
 typedef struct ws_conn ws_conn;
 
-/* What is decided about dialing: from ws_dialer_new, to be freed with ws_dialer_free. Any function may
- * be called from any thread; a dial uses what is decided at the moment it begins. Reading the trust
- * roots costs milliseconds and is done once for each dialer: keep one and use it often. */
+/* What is decided about dialing: from ws_dialer_new, to be freed with ws_dialer_free. Any function
+ * may be called from any thread; a dial uses what is decided at the moment it begins. Reading the
+ * trust roots costs milliseconds and is done once for each dialer: keep one and use it often. */
 typedef struct ws_dialer ws_dialer;
 
 /* A failure: immutable, the caller's, to be freed with ws_error_free. */
 typedef struct ws_error ws_error;
 
-/* A received message. Starts as WS_MESSAGE_INIT and is filled by ws_recv. Its memory is the library's:
- * the next ws_recv into the same struct uses it again, ws_message_free gives it back, once. It is
- * independent of the connection, is not copied by assignment (two structs, one memory), and one thread
- * uses it at a time. After any result but WS_OK data is NULL, len and kind are 0, and the memory stays
- * for the next call. The layout is final; what is named private is not yours. */
+/* A received message. Starts as WS_MESSAGE_INIT and is filled by ws_recv. Its memory is the
+ * library's: the next ws_recv into the same struct uses it again, ws_message_free gives it back,
+ * once. It is independent of the connection, is not copied by assignment (two structs, one memory),
+ * and one thread uses it at a time. After any result but WS_OK data is NULL, len and kind are 0,
+ * and the memory stays for the next call. The layout is final; what is named private is not yours.
+ */
 typedef struct ws_message {
     /* The payload; one NUL behind it, not counted. */
     const char *data;
@@ -134,17 +137,18 @@ typedef struct ws_message {
     size_t private_reserved[2];
 } ws_message;
 
-/* What a message starts as: ws_message message = WS_MESSAGE_INIT; (all zero, so memset is as good). */
+/* What a message starts as: ws_message message = WS_MESSAGE_INIT; memset to zero is as good. */
 #define WS_MESSAGE_INIT { NULL, 0, 0, 0, NULL, 0, { 0, 0 } }
 
 /* ---- The five -------------------------------------------------------------------------------- */
 
 /* Dials url, "ws://host:port/path?query" or wss: resolves, connects to any of the host's addresses,
- * does TLS, asks for the upgrade and checks the answer. dialer NULL is the secure defaults. timeout_ms
- * is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused. WS_OK sets *out, the caller's until
- * ws_conn_free; a failure sets it to NULL and answers what went wrong (WS_E_TIMEOUT when the time ran
- * out, the phase says in what; WS_E_REJECTED when the server said no: ws_error_http_status tells
- * more). A message that came right behind the server's answer is not lost. Since 0.1. */
+ * does TLS, asks for the upgrade and checks the answer. dialer NULL is the secure defaults.
+ * timeout_ms is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused. WS_OK sets *out, the
+ * caller's until ws_conn_free; a failure sets it to NULL and answers what went wrong (WS_E_TIMEOUT
+ * when the time ran out, the phase says in what; WS_E_REJECTED when the server said no:
+ * ws_error_http_status tells more). A message that came right behind the server's answer is not
+ * lost. Since 0.1. */
 WS_MUST_USE int ws_dial(const char *url, const ws_dialer *dialer, int timeout_ms, ws_conn **out,
                         ws_error **error);
 
@@ -153,69 +157,72 @@ WS_MUST_USE int ws_dial(const char *url, const ws_dialer *dialer, int timeout_ms
 WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
 
 /* Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
- * WS_BINARY. data may be NULL when len is 0; it is neither changed nor kept. Any number of threads may
- * send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any
- * later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise.
- * WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1. */
+ * WS_BINARY. data may be NULL when len is 0; it is neither changed nor kept. Any number of threads
+ * may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or
+ * any later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT
+ * otherwise. WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1. */
 WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
 /* Receives the next whole message into *out, answers pings on the way, and finishes what the peer
- * closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT) and
- * WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the peer's
- * close has come and was answered; ws_close_code tells why. A failure ends the connection, after the
- * messages that came before it, and is what every later call answers too. Since 0.1. */
+ * closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT)
+ * and WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the
+ * peer's close has come and was answered; ws_close_code tells why. A failure ends the connection,
+ * after the messages that came before it, and is what every later call answers too. Since 0.1. */
 WS_MUST_USE int ws_recv(ws_conn *conn, int timeout_ms, ws_message *out, ws_error **error);
 
-/* The close handshake: sends a close frame with code (1000 to 1003, 1007 to 1014, 3000 to 4999, or 0
- * for none) and reason (UTF-8, at most 123 bytes, or NULL), waits for the peer's, and shuts the
- * connection down. WS_DEFAULT is 5 s. Any thread may call it and as often as it likes: the others join
- * the wait and get the same answer. It wakes who waits in ws_recv and ws_send; messages that it has to
- * read over are dropped; it frees nothing. WS_OK: both close frames have passed. WS_TIMEOUT: the
- * peer's did not come, the connection is shut all the same. WS_AGAIN: with WS_NOWAIT, it goes on; call
- * again. A failure that was there before stays the answer. Since 0.1. */
+/* The close handshake: sends a close frame with code (1000 to 1003, 1007 to 1014, 3000 to 4999, or
+ * 0 for none) and reason (UTF-8, at most 123 bytes, or NULL), waits for the peer's, and shuts the
+ * connection down. WS_DEFAULT is 5 s. Any thread may call it and as often as it likes: the others
+ * join the wait and get the same answer. It wakes who waits in ws_recv and ws_send; messages that
+ * it has to read over are dropped; it frees nothing. WS_OK: both close frames have passed.
+ * WS_TIMEOUT: the peer's did not come, the connection is shut all the same. WS_AGAIN: with
+ * WS_NOWAIT, it goes on; call again. A failure that was there before stays the answer. Since 0.1.
+ */
 int ws_close(ws_conn *conn, int code, const char *reason, int timeout_ms, ws_error **error);
 
 /* ---- Lifetime -------------------------------------------------------------------------------- */
 
-/* Gives the memory of a message back and makes it WS_MESSAGE_INIT again, ready for another ws_recv. A
- * message that was never filled, or freed already, is fine; so is NULL. Since 0.1. */
+/* Gives the memory of a message back and makes it WS_MESSAGE_INIT again, ready for another ws_recv.
+ * A message that was never filled, or freed already, is fine; so is NULL. Since 0.1. */
 void ws_message_free(ws_message *message);
 
-/* Frees a connection and closes its descriptor; never waits. A connection that was not closed before
- * is cut. No other call on it may be under way or follow: this is the only function of which that is
- * asked. In a forked child only the child's descriptor is closed. NULL is fine. Since 0.1. */
+/* Frees a connection and closes its descriptor; never waits. A connection that was not closed
+ * before is cut. No other call on it may be under way or follow: this is the only function of which
+ * that is asked. In a forked child only the child's descriptor is closed. NULL is fine. Since 0.1.
+ */
 void ws_conn_free(ws_conn *conn);
 
 /* ---- The dialer ------------------------------------------------------------------------------ */
 
-/* A dialer with the defaults: no subprotocols, no extra headers, the operating system's trust roots,
- * messages of at most 64 MiB. The caller's, until ws_dialer_free. Since 0.1. */
+/* A dialer with the defaults: no subprotocols, no extra headers, the operating system's trust
+ * roots, messages of at most 64 MiB. The caller's, until ws_dialer_free. Since 0.1. */
 WS_MUST_USE ws_dialer *ws_dialer_new(void);
 
-/* Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since 0.1. */
+/* Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since
+ * 0.1. */
 void ws_dialer_free(ws_dialer *dialer);
 
 /* Each setter checks at once and changes nothing when it fails; a dial that is under way is not
  * changed by it. */
 
-/* Offers a subprotocol, behind those offered before; ws_subprotocol tells what the server picked. It
- * must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL). Since 0.1. */
+/* Offers a subprotocol, behind those offered before; ws_subprotocol tells what the server picked.
+ * It must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL). Since 0.1. */
 WS_MUST_USE int ws_dialer_add_subprotocol(ws_dialer *dialer, const char *name, ws_error **error);
 
 /* With on not 0 a dial fails with WS_E_HANDSHAKE_NO_SUBPROTOCOL when the server picks none of those
  * offered. RFC 6455 allows a server to do so, and it is no failure unless set here. Since 0.1. */
 WS_MUST_USE int ws_dialer_require_subprotocol(ws_dialer *dialer, int on, ws_error **error);
 
-/* Adds a header field to the request, such as Authorization, Cookie or Origin; spelling and order are
- * kept, and a name may come several times. Names are HTTP tokens, values hold no CR, LF or NUL
- * (WS_E_OPTION_HEADER). Upgrade, Connection and the Sec-WebSocket- fields of the handshake are refused
- * (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address. Since 0.1. */
+/* Adds a header field to the request, such as Authorization, Cookie or Origin; spelling and order
+ * are kept, and a name may come several times. Names are HTTP tokens, values hold no CR, LF or NUL
+ * (WS_E_OPTION_HEADER). Upgrade, Connection and the Sec-WebSocket- fields of the handshake are
+ * refused (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address. Since 0.1. */
 WS_MUST_USE int ws_dialer_add_header(ws_dialer *dialer, const char *name, const char *value,
                                      ws_error **error);
 
-/* Limits received messages to that many bytes; 0 is no limit, 64 MiB unless set. A longer message ends
- * the connection with close code 1009 and WS_E_LIMIT_MESSAGE. Since 0.1. */
+/* Limits received messages to that many bytes; 0 is no limit, 64 MiB unless set. A longer message
+ * ends the connection with close code 1009 and WS_E_LIMIT_MESSAGE. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_max_message(ws_dialer *dialer, size_t bytes, ws_error **error);
 
 /* Keeps at most that many bytes of the body when the server rejects the handshake, for
@@ -240,8 +247,8 @@ WS_MUST_USE int ws_dialer_add_ca_pem(ws_dialer *dialer, const void *data, size_t
  * leaves the added ones alone. Since 0.1. */
 WS_MUST_USE int ws_dialer_use_system_roots(ws_dialer *dialer, int on, ws_error **error);
 
-/* Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it can
- * be no name of a server). Since 0.1. */
+/* Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it
+ * can be no name of a server). Since 0.1. */
 WS_MUST_USE int ws_dialer_set_server_name(ws_dialer *dialer, const char *name, ws_error **error);
 
 /* ---- Facts about a connection ---------------------------------------------------------------- */
@@ -249,37 +256,37 @@ WS_MUST_USE int ws_dialer_set_server_name(ws_dialer *dialer, const char *name, w
 /* The HTTP status of the server's answer, which is 101; 0 for NULL. Since 0.1. */
 int ws_response_status(const ws_conn *conn);
 
-/* A header field of the server's answer: the value of the field number index (from 0) among those of
- * that name, any case; NULL behind the last. Lives as long as the connection. Since 0.1. */
+/* A header field of the server's answer: the value of the field number index (from 0) among those
+ * of that name, any case; NULL behind the last. Lives as long as the connection. Since 0.1. */
 const char *ws_response_header(const ws_conn *conn, const char *name, size_t index);
 
-/* The header field of the server's answer at that position (from 0, as they came): its value, and its
- * name, in the server's spelling, in *name; NULL and NULL behind the last. name may be NULL. Both live
- * as long as the connection. Since 0.1. */
+/* The header field of the server's answer at that position (from 0, as they came): its value, and
+ * its name, in the server's spelling, in *name; NULL and NULL behind the last. name may be NULL.
+ * Both live as long as the connection. Since 0.1. */
 const char *ws_response_header_at(const ws_conn *conn, size_t position, const char **name);
 
-/* Our end of the connection, "127.0.0.1:54321" or "[::1]:54321"; NULL on a unix socket. Lives as long
- * as the connection. Since 0.1. */
+/* Our end of the connection, "127.0.0.1:54321" or "[::1]:54321"; NULL on a unix socket. Lives as
+ * long as the connection. Since 0.1. */
 const char *ws_local_address(const ws_conn *conn);
 
-/* The address that took the connection, written as ws_local_address does; NULL on a unix socket. Lives
- * as long as the connection. Since 0.1. */
+/* The address that took the connection, written as ws_local_address does; NULL on a unix socket.
+ * Lives as long as the connection. Since 0.1. */
 const char *ws_peer_address(const ws_conn *conn);
 
 /* "TLSv1.3" or "TLSv1.2"; NULL without TLS. Lives as long as the connection. Since 0.1. */
 const char *ws_tls_version(const ws_conn *conn);
 
-/* The cipher suite's name, such as "TLS13_AES_256_GCM_SHA384"; NULL without TLS. Lives as long as the
- * connection. Since 0.1. */
+/* The cipher suite's name, such as "TLS13_AES_256_GCM_SHA384"; NULL without TLS. Lives as long as
+ * the connection. Since 0.1. */
 const char *ws_tls_cipher(const ws_conn *conn);
 
 /* How the connection ended: the peer's close code, 1005 for a close without one, 1006 for a lost
  * connection, the code that we sent for a violation; 0 while it lives, and for NULL. Since 0.1. */
 int ws_close_code(const ws_conn *conn);
 
-/* The peer's close reason, UTF-8, "" when it gave none, and its length in *len (it may hold NUL; one
- * more is behind it). NULL and 0 while the connection lives. len may be NULL. Lives as long as the
- * connection. Since 0.1. */
+/* The peer's close reason, UTF-8, "" when it gave none, and its length in *len (it may hold NUL;
+ * one more is behind it). NULL and 0 while the connection lives. len may be NULL. Lives as long as
+ * the connection. Since 0.1. */
 const char *ws_close_reason(const ws_conn *conn, size_t *len);
 
 /* ---- More about messages --------------------------------------------------------------------- */
@@ -289,8 +296,8 @@ const char *ws_close_reason(const ws_conn *conn, size_t *len);
 WS_MUST_USE int ws_set_max_message(ws_conn *conn, size_t bytes, ws_error **error);
 
 /* Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
- * need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown. Results
- * as for ws_send. Since 0.1. */
+ * need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown.
+ * Results as for ws_send. Since 0.1. */
 WS_MUST_USE int ws_ping(ws_conn *conn, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
@@ -299,8 +306,8 @@ WS_MUST_USE int ws_ping(ws_conn *conn, const void *data, size_t len, int timeout
 WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
-/* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is, and
- * it is kept. Since 0.1. */
+/* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
+ * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
@@ -308,13 +315,13 @@ WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
 /* What happened: the WS_E_ number that the failed call answered. 0 for NULL. Since 0.1. */
 int ws_error_code(const ws_error *error);
 
-/* Where it happened: a WS_PHASE_ number; ws_phase_name has a word for it. A dial that ran out of time
- * tells here what it was waiting for. 0 for NULL. Since 0.1. */
+/* Where it happened: a WS_PHASE_ number; ws_phase_name has a word for it. A dial that ran out of
+ * time tells here what it was waiting for. 0 for NULL. Since 0.1. */
 int ws_error_phase(const ws_error *error);
 
-/* A sentence for people, UTF-8: host, phase and cause, such as
- * "wss://api.example:443: TLS: certificate expired on 2026-01-02". It never holds passwords, and its
- * words may change between versions. Lives as long as the error; "" for NULL. Since 0.1. */
+/* A sentence for people, UTF-8: host, phase and cause, such as "wss://api.example:443: TLS:
+ * certificate expired on 2026-01-02". It never holds passwords, and its words may change between
+ * versions. Lives as long as the error; "" for NULL. Since 0.1. */
 WS_NONNULL const char *ws_error_message(const ws_error *error);
 
 /* The errno of the system call that failed, or 0 when none did. Since 0.1. */
@@ -324,14 +331,19 @@ int ws_error_os_error(const ws_error *error);
  * for a lost connection, 0 when there is none. Since 0.1. */
 int ws_error_close_code(const ws_error *error);
 
-/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401; 0 for any other
- * failure. Since 0.1. */
+/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401; 0 for any
+ * other failure. Since 0.1. */
 int ws_error_http_status(const ws_error *error);
 
-/* A header field of the answer that rejected the handshake: the value of the field number index (from
- * 0) among those of that name, any case. NULL behind the last, and for any other failure. Lives as
- * long as the error. Since 0.1. */
+/* A header field of the answer that rejected the handshake: the value of the field number index
+ * (from 0) among those of that name, any case. NULL behind the last, and for any other failure.
+ * Lives as long as the error. Since 0.1. */
 const char *ws_error_http_header(const ws_error *error, const char *name, size_t index);
+
+/* The header field at that position (from 0, as they came) of the answer that rejected the
+ * handshake: its value, and its name, in the server's spelling, in *name; NULL and NULL behind the
+ * last, and for any other failure. name may be NULL. Both live as long as the error. Since 0.1. */
+const char *ws_error_http_header_at(const ws_error *error, size_t position, const char **name);
 
 /* The start of the body of the answer that rejected the handshake, without its transfer coding, and
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
@@ -345,7 +357,8 @@ void ws_error_free(ws_error *error);
  * text is static. An error's own sentence, ws_error_message, says more. Since 0.1. */
 WS_NONNULL const char *ws_strerror(int code);
 
-/* A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. Since 0.1. */
+/* A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. Since 0.1.
+ */
 WS_NONNULL const char *ws_phase_name(int phase);
 
 /* ---- Version --------------------------------------------------------------------------------- */
@@ -353,8 +366,8 @@ WS_NONNULL const char *ws_phase_name(int phase);
 /* The version of the library that runs, such as "0.1.0". The text is static. Since 0.1. */
 WS_NONNULL const char *ws_version(void);
 
-/* The version of the library that runs as a number to compare with WS_VERSION_NUMBER, the version of
- * the header that was compiled with: major * 1000000 + minor * 1000 + patch. Since 0.1. */
+/* The version of the library that runs as a number to compare with WS_VERSION_NUMBER, the version
+ * of the header that was compiled with: major * 1000000 + minor * 1000 + patch. Since 0.1. */
 int ws_version_number(void);
 
 #define WS_VERSION_NUMBER 1000 /* The version of this header: major * 1000000 + minor * 1000 + patch */

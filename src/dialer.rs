@@ -111,7 +111,7 @@ impl Dialer {
     /// subprotocols, instead of `add_subprotocol`. What the handshake sets itself is refused.
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
         if !is_token(name.as_bytes()) {
-            let text = format!("the header name {} is no token", quoted(name.as_bytes()));
+            let text = format!("the header name {} is not a token ({TOKEN})", quoted(name.as_bytes()));
             return Err(Error::new(Code::OptionHeader, text));
         }
         if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved)) {
@@ -122,7 +122,7 @@ impl Dialer {
             let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
             return Err(Error::new(Code::OptionHeader, text));
         }
-        let value = trim_blank(value);
+        let value = value.trim_ascii();
         if name.eq_ignore_ascii_case("sec-websocket-protocol") {
             return self.offer_by_header(value);
         }
@@ -189,7 +189,7 @@ impl Dialer {
     pub fn set_server_name(&mut self, name: &str) -> Result<(), Error> {
         if ServerName::try_from(name).is_err() {
             let hint = if name.is_ascii() { "" } else { " (an international name is given in its xn-- form)" };
-            let text = format!("the server name {} is no host name or IP address{hint}", quoted(name.as_bytes()));
+            let text = format!("the server name {} is not a host name or IP address{hint}", quoted(name.as_bytes()));
             return Err(Error::new(Code::OptionValue, text));
         }
         self.tls.server_name = Some(name.to_owned());
@@ -201,7 +201,7 @@ impl Dialer {
             return Err(Error::new(Code::OptionSubprotocol, OFFERED_TWICE));
         }
         let mut offer = self.subprotocols.clone();
-        for name in value.split(|&byte| byte == b',').map(trim_blank) {
+        for name in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             check_subprotocol(name, &offer)?;
             offer.push(String::from_utf8_lossy(name).into_owned());
         }
@@ -215,8 +215,8 @@ impl Dialer {
         if self.headers.first("host").is_some() {
             return Err(Error::new(Code::OptionHeader, "the header Host is given twice"));
         }
-        if value.is_empty() || value.iter().any(|byte| matches!(byte, b' ' | b'\t' | b',' | b'/' | b'@')) {
-            let text = format!("the header Host {} is no host with or without a port", quoted(value));
+        if value.is_empty() || value.iter().any(|byte| b" \t,/?#@\\".contains(byte)) {
+            let text = format!("the header Host {} is not a host with or without a port", quoted(value));
             return Err(Error::new(Code::OptionHeader, text));
         }
         Ok(())
@@ -228,10 +228,8 @@ impl Dialer {
         }
         let there: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if there + bytes > MAX_FIELD_BYTES {
-            let text = format!(
-                "the header fields have {} bytes together, at most {MAX_FIELD_BYTES} can be added",
-                there + bytes
-            );
+            let sum = there + bytes;
+            let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
             return Err(Error::new(Code::OptionHeader, text));
         }
         Ok(())
@@ -258,12 +256,15 @@ impl fmt::Debug for Dialer {
 const OFFERED_TWICE: &str =
     "subprotocols are offered by add_subprotocol or by the header Sec-WebSocket-Protocol, not both";
 
+/// What RFC 9110 5.6.2 lets a token have, for those who have something else in theirs.
+const TOKEN: &str = "letters, digits and !#$%&'*+-.^_`|~";
+
 /// RFC 6455 4.1: the elements of the offer are tokens, and all different.
 fn check_subprotocol(name: &[u8], offered: &[String]) -> Result<(), Error> {
     let text = if name.is_empty() {
         "a subprotocol has no name".to_owned()
     } else if !is_token(name) {
-        format!("the subprotocol {} is no token", quoted(name))
+        format!("the subprotocol {} is not a token ({TOKEN})", quoted(name))
     } else if offered.iter().any(|other| other.as_bytes() == name) {
         format!("the subprotocol {} is offered twice", quoted(name))
     } else {
@@ -279,14 +280,6 @@ fn control_name(byte: u8) -> String {
         0 => "a NUL".to_owned(),
         other => format!("the control character 0x{other:02x}"),
     }
-}
-
-/// RFC 9110 5.6.3: optional white space is spaces and tabs.
-fn trim_blank(value: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |at| at + 1);
-    &value[start..end]
 }
 
 fn buffer_size(which: &str, bytes: u64) -> Result<usize, Error> {

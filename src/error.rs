@@ -159,7 +159,7 @@ codes! {
     Deflate = -630, "the server sent compressed data that cannot be inflated";
     /// A message over the limit.
     LimitMessage = -701, "the message is over the limit";
-    /// An answer head over 64 KiB.
+    /// An answer head over 64 KiB, or more than 16 interim answers before it.
     LimitHead = -702, "the head of the answer is over its limit";
     /// More than 256 header fields in an answer.
     LimitFields = -703, "the answer has too many header fields";

@@ -4,6 +4,9 @@
 //! { `error`, `headers`, `dialer`, `target`, `wait`, `buffer` }. *protocol* knows the RFCs, *net* knows the
 //! operating system, *client* knows time and threads, *ffi* knows C. `tests/layers.rs` holds the code to it.
 
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub mod bench_support;
 mod buffer;
 mod client;
 mod dialer;

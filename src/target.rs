@@ -16,6 +16,10 @@ use crate::error::{Code, Error, quoted};
 /// The longest host name of the DNS, without the final dot (RFC 1035 2.3.4).
 const MAX_HOST: usize = 253;
 
+/// The sentence for `ws://user:pass/word@host`, which reads as a host, a port and a path; it quotes no such port.
+const SLASH_IN_PASSWORD: &str =
+    "the port of the address is not from 1 to 65535 (in a password / is written %2F and ? is written %3F)";
+
 /// How the connection is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -27,11 +31,15 @@ pub(crate) enum Scheme {
     Unix,
 }
 
+/// User and password, percent-decoded.
+pub(crate) type Credentials = (Vec<u8>, Vec<u8>);
+
 /// An address, taken apart and checked.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) scheme: Scheme,
-    /// To resolve and to name in TLS: IDNA applied, lower case, no brackets around an IPv6 literal. `localhost` for a unix socket.
+    /// To resolve and to name in TLS: IDNA applied, lower case, no brackets around an IPv6 literal. `localhost` for a
+    /// unix socket.
     pub(crate) host: String,
     /// Never 0; 0 for a unix socket only.
     pub(crate) port: u16,
@@ -39,8 +47,8 @@ pub(crate) struct Target {
     pub(crate) host_header: String,
     /// The request line's target: `/path?query`.
     pub(crate) request_target: String,
-    /// User and password, percent-decoded.
-    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
+    /// User and password.
+    pub(crate) credentials: Option<Credentials>,
     /// The unix socket.
     pub(crate) socket: Option<PathBuf>,
     /// For error messages: `wss://host:443`, `ws+unix:/path`; never credentials, path or query.
@@ -79,15 +87,14 @@ fn check_characters(url: &str) -> Result<(), Error> {
         return Err(syntax("the address is empty"));
     }
     let Some((at, character)) = url.char_indices().find(|(_, c)| c.is_control() || *c == ' ') else { return Ok(()) };
-    let what = match character {
-        '\n' => "a line feed".to_owned(),
-        '\r' => "a carriage return".to_owned(),
-        '\t' => "a tab".to_owned(),
-        '\0' => "a NUL".to_owned(),
-        ' ' => "a space (written %20)".to_owned(),
-        other => format!("the control character U+{:04X}", u32::from(other)),
-    };
-    Err(syntax(format!("the address has {what} at byte {at}")))
+    Err(syntax(match character {
+        '\n' => format!("the address has a line feed at byte {at}"),
+        '\r' => format!("the address has a carriage return at byte {at}"),
+        '\t' => format!("the address has a tab at byte {at}"),
+        '\0' => format!("the address has a NUL at byte {at}"),
+        ' ' => format!("the address has a space at byte {at} (written %20)"),
+        other => format!("the address has the control character U+{:04X} at byte {at}", u32::from(other)),
+    }))
 }
 
 /// The scheme and what follows its colon.
@@ -115,16 +122,19 @@ fn bad_scheme(name: &str, rest: &str) -> Error {
     };
     let name = quoted(name.as_bytes());
     if let Some(meant) = meant {
-        let host = split_authority(rest.trim_start_matches('/')).0.rsplit('@').next().unwrap_or_default();
+        let (authority, path) = split_authority(rest.trim_start_matches('/'));
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        // Behind an @ in the path, the host may be a part of a password.
+        let host = if path.contains('@') { "..." } else { host };
         let address = quoted(format!("{meant}://{host}").as_bytes());
-        let text = format!("the scheme {name} is not dialed, did you mean {}?", address.trim_matches('"'));
-        return Error::new(Code::UrlScheme, text);
+        return Error::new(Code::UrlScheme, format!("the scheme {name} is not dialed, did you mean {address}?"));
     }
     if rest.starts_with("//") {
         return Error::new(Code::UrlScheme, format!("the scheme {name} is not ws, wss or ws+unix"));
     }
     // `localhost:8080` reads as a scheme, but is a host to whoever wrote it.
-    Error::new(Code::UrlScheme, format!("the scheme {name} is not ws, wss or ws+unix (ws:// in front of a host?)"))
+    let hint = "is it a host? then write ws:// in front of it";
+    Error::new(Code::UrlScheme, format!("{name} is not ws, wss or ws+unix ({hint})"))
 }
 
 /// Authority, and the path and query behind it.
@@ -147,7 +157,11 @@ fn parse_tcp(scheme: Scheme, rest: &str) -> Result<Target, Error> {
     };
     let credentials = user_info.map(parse_credentials).transpose()?.flatten();
     let (host, port) = split_port(host_port)?;
-    let port = port.map(parse_port).transpose()?.flatten().unwrap_or(default_port);
+    let port = match port.map(parse_port).transpose() {
+        Ok(port) => port.flatten().unwrap_or(default_port),
+        Err(_) if path.contains('@') => return Err(Error::new(Code::UrlPort, SLASH_IN_PASSWORD)),
+        Err(error) => return Err(error),
+    };
     let host = parse_host(host)?;
     let in_header = if host.contains(':') { format!("[{host}]") } else { host.clone() };
     Ok(Target {
@@ -162,7 +176,7 @@ fn parse_tcp(scheme: Scheme, rest: &str) -> Result<Target, Error> {
     })
 }
 
-fn parse_credentials(user_info: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+fn parse_credentials(user_info: &str) -> Result<Option<Credentials>, Error> {
     let bad = |text: &str| Err(Error::new(Code::UrlCredentials, text));
     if user_info.is_empty() {
         return Ok(None);
@@ -189,23 +203,21 @@ fn parse_credentials(user_info: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, Erro
 fn split_port(text: &str) -> Result<(&str, Option<&str>), Error> {
     let bad = |text: &str| Err(Error::new(Code::UrlHost, text));
     let end = match (text.starts_with('['), text.find(']')) {
-        (true, None) => return bad("the IPv6 address of the address has no closing bracket"),
+        (true, None) => return bad("the IPv6 address has no closing bracket"),
         (true, Some(bracket)) => bracket + 1,
+        (false, _) if text.matches(':').nth(1).is_some() => {
+            return bad("the host of the address has several colons (an IPv6 address stands in brackets: [::1])");
+        }
         (false, _) => text.find(':').unwrap_or(text.len()),
     };
     let (host, port) = text.split_at(end);
     if host.is_empty() || host == "[]" {
         return bad("the address names no host");
     }
-    if port.is_empty() {
-        return Ok((host, None));
-    }
     match port.strip_prefix(':') {
-        Some(more) if !host.starts_with('[') && more.contains(':') => {
-            bad("the host of the address has several colons (an IPv6 address stands in brackets: [::1])")
-        }
         Some(port) => Ok((host, Some(port))),
-        None => bad("the IPv6 address of the address is followed by something other than a port"),
+        None if port.is_empty() => Ok((host, None)),
+        None => bad("the IPv6 address is followed by something other than a port"),
     }
 }
 
@@ -216,14 +228,11 @@ fn parse_port(text: &str) -> Result<Option<u16>, Error> {
         return Ok(None);
     }
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return bad("no number");
+        return bad("not a number");
     }
     match text.trim_start_matches('0') {
-        "" => bad("no port, ports are 1 to 65535"),
-        digits => match digits.parse() {
-            Ok(port) => Ok(Some(port)),
-            Err(_) => bad("over 65535"),
-        },
+        "" => bad("not from 1 to 65535"),
+        digits => digits.parse().map(Some).or_else(|_| bad("not from 1 to 65535")),
     }
 }
 
@@ -233,21 +242,17 @@ fn parse_host(text: &str) -> Result<String, Error> {
     if text.starts_with('[') && text.contains('%') {
         return bad("has a zone, which is not supported");
     }
-    // IDNA can only make so many bytes of a name so short, and takes its time over the others.
-    if text.len() > 16 * MAX_HOST {
-        return bad("is longer than a host can be");
-    }
     match url::Host::parse(text) {
         Ok(url::Host::Ipv4(address)) => Ok(address.to_string()),
         Ok(url::Host::Ipv6(address)) => Ok(address.to_string()),
-        Ok(url::Host::Domain(name)) if name.trim_end_matches('.').is_empty() => bad("is no host"),
+        Ok(url::Host::Domain(name)) if name.trim_end_matches('.').is_empty() => bad("is not a host name"),
         Ok(url::Host::Domain(name)) if name.trim_end_matches('.').len() > MAX_HOST => {
             bad(&format!("is longer than {MAX_HOST} bytes"))
         }
         Ok(url::Host::Domain(name)) => Ok(name),
-        Err(url::ParseError::InvalidIpv4Address) => bad("is no IPv4 address"),
-        Err(url::ParseError::InvalidIpv6Address) => bad("is no IPv6 address"),
-        Err(url::ParseError::IdnaError) => bad("is no valid international name"),
+        Err(url::ParseError::InvalidIpv4Address) => bad("is not an IPv4 address"),
+        Err(url::ParseError::InvalidIpv6Address) => bad("is not an IPv6 address"),
+        Err(url::ParseError::IdnaError) => bad("is not a host name"),
         Err(cause) => bad(&format!("is not usable: {cause}")),
     }
 }
@@ -305,16 +310,21 @@ fn parse_unix(rest: &str) -> Result<Target, Error> {
 
 /// A `%` without two digits behind it stands for itself, as everywhere on the web.
 fn percent_decode(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
+    let mut bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let digits = bytes.get(at + 1..at + 3).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let value = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        decoded.push(value.filter(|_| bytes[at] == b'%').unwrap_or(bytes[at]));
-        at += if bytes[at] == b'%' && value.is_some() { 3 } else { 1 };
+    while let Some((&first, rest)) = bytes.split_first() {
+        let value = match rest {
+            [high, low, ..] if first == b'%' => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        decoded.push(value.map_or(first, |(high, low)| high << 4 | low));
+        bytes = if value.is_some() { &rest[2..] } else { rest };
     }
     decoded
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]

@@ -70,6 +70,8 @@ fn a_ping_is_answered_while_receiving_even_between_fragments() {
 // RFC 6455 rule 5.5.1-echo-close
 // RFC 6455 rule 7.1.5-close-code
 // RFC 6455 rule 7.1.6-close-reason
+// RFC 6455 rule 6.1-open
+// RFC 6455 rule 5.5.1-nothing-after-close
 #[test]
 fn the_servers_close_is_answered_with_its_code_and_told_once_and_for_ever() {
     let (url, server) = serve(|mut peer| {
@@ -110,6 +112,7 @@ fn a_close_without_a_body_is_1005_and_answered_without_a_body() {
 }
 
 // RFC 6455 rule 7.1.1-server-closes-tcp
+// RFC 6455 rule 5.5.1-tcp
 #[test]
 fn our_close_waits_for_the_peers_close_and_for_the_end_of_tcp() {
     let (url, server) = serve(|mut peer| {
@@ -217,6 +220,7 @@ fn messages_that_were_whole_before_the_close_stay_for_a_receiver() {
 }
 
 // RFC 6455 rule 7.1.7-fail-sends-close
+// RFC 6455 rule 7.1.7-close
 #[test]
 fn every_violation_puts_its_code_on_the_wire_and_is_reported_for_ever_after() {
     let cases: [(&str, Vec<u8>, Code, u16); 15] = [
@@ -278,6 +282,7 @@ fn a_message_over_the_limit_ends_with_1009_before_its_payload_comes() {
 }
 
 // RFC 6455 rule 7.1.5-abnormal-1006
+// RFC 6455 rule 7.2.1-lost
 #[test]
 fn an_end_without_a_close_frame_is_abnormal_and_no_part_of_a_message_is_given_out() {
     let (url, server) = serve(|mut peer| peer.raw(&[0x82, 10, 1, 2, 3]));
@@ -349,6 +354,7 @@ fn a_second_receiver_is_told_so() {
     server.join().unwrap();
 }
 
+// RFC 6455 rule 6.1-sent
 #[test]
 fn a_send_that_cannot_leave_is_pending_whole_and_leaves_with_a_flush() {
     let payload: Vec<u8> = (0..16_000_000u32).map(|n| (n / 7) as u8).collect();
@@ -416,7 +422,6 @@ fn a_close_wakes_a_sender_that_the_peer_does_not_read_from() {
     server.join().unwrap();
 }
 
-// RFC 6455 rule 5.5.1-nothing-after-close
 #[test]
 fn a_flood_of_pings_gets_the_newest_answered_and_stays_bounded() {
     let (url, server) = serve(|mut peer| {
@@ -459,6 +464,7 @@ fn a_flood_of_pings_gets_the_newest_answered_and_stays_bounded() {
     server.join().unwrap();
 }
 
+// RFC 6455 rule 5.6-utf8-sent
 #[test]
 fn what_must_not_be_sent_is_refused_before_anything_is() {
     let (url, server) = serve(|mut peer| {
@@ -478,6 +484,58 @@ fn what_must_not_be_sent_is_refused_before_anything_is() {
     assert_eq!(usage(connection.close(0, "reason without a code", bound())), Code::UsageCloseReason);
     connection.send(Kind::Text, b"only this", bound()).unwrap();
     let _ = connection.close(1000, &"x".repeat(123), Wait::Never);
+    server.join().unwrap();
+}
+
+// RFC 6455 rule 5.5.1-nothing-after-close
+#[test]
+fn nothing_follows_our_close_frame_whatever_else_is_asked_for() {
+    let (url, server) = serve(|mut peer| {
+        assert_eq!(peer.read_close().0, 1000);
+        peer.frame(0x89, b"a ping behind it");
+        peer.frame(0x81, b"and a message");
+        peer.frame(0x88, &close_body(1000, ""));
+        peer.finish();
+        peer.expect_end();
+    });
+    let connection = dial(&url);
+    let _ = connection.close(1000, "", Wait::Never);
+    assert_eq!(connection.send(Kind::Text, b"late", bound()).unwrap(), Outcome::Closed);
+    assert_eq!(connection.ping(b"late", bound()).unwrap(), Outcome::Closed);
+    assert_eq!(connection.close(1000, "", bound()).unwrap(), Outcome::Done);
+    server.join().unwrap();
+}
+
+// RFC 6455 rule 5.4-interleaved-sent
+#[test]
+fn messages_of_several_threads_never_mix() {
+    const THREADS: u8 = 4;
+    const EACH: usize = 40;
+    let (url, server) = serve(|mut peer| {
+        let mut counts = [0; THREADS as usize];
+        while counts.iter().sum::<usize>() < EACH * usize::from(THREADS) {
+            let frame = peer.read().unwrap();
+            let sender = frame.payload[0];
+            let size = 1 + counts[usize::from(sender)] * 3_777;
+            assert_eq!((frame.head, frame.payload.len()), (0x82, size));
+            assert!(frame.payload.iter().all(|&byte| byte == sender));
+            counts[usize::from(sender)] += 1;
+        }
+        peer.read_close();
+    });
+    let connection = dial(&url);
+    thread::scope(|scope| {
+        for sender in 0..THREADS {
+            let connection = &connection;
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    let payload = vec![sender; 1 + n * 3_777];
+                    assert_eq!(connection.send(Kind::Binary, &payload, Wait::Forever).unwrap(), Outcome::Done);
+                }
+            });
+        }
+    });
+    let _ = connection.close(1000, "", Wait::Never);
     server.join().unwrap();
 }
 

@@ -5,7 +5,7 @@
 CFLAGS=${CFLAGS:--O2 -g -Wall -Wextra -Werror}
 link=(-Iinclude "-L$TARGET/release" "-Wl,-rpath,$TARGET/release" -lwsdial)
 
-cargo build --quiet --release --locked --lib --example echo-server
+cargo build --quiet --release --locked --lib --examples
 
 # Go rebuilds a package when a file in its folder changes, and a linked archive is none: so the header there carries
 # the archive's sum.

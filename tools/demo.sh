@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows it working: builds everything, starts the echo server, runs C, C++, Python and Go against it over ws and wss.
+# Shows it working: builds everything, starts the echo server, runs C, C++, Python, Go and Rust against it over ws and wss.
 . "$(dirname "$0")/env.sh"
 . tools/stage.sh
 
@@ -25,4 +25,4 @@ scene ""
 echo "[5/5] the end"
 stop_server
 [ "$failures" = 0 ] || die "$failures programs did not say what they should"
-echo "  all sixteen dialed, negotiated, sent, received and closed as they should"
+echo "  all twenty dialed, negotiated, sent, received and closed as they should"

@@ -12,7 +12,7 @@ expect() {
   local rest=$SAID
   for pattern in "$@"; do
     grep -qE "$pattern" <<<"$rest" || { fail "$title: no line like '$pattern' in: $SAID"; return 0; }
-    rest=$(sed -E "1,/${pattern//\//\\/}/d" <<<"$rest")
+    rest=$(sed -E "0,/${pattern//\//\\/}/d" <<<"$rest")
   done
   passed=$((passed + 1))
   echo "  $title: as it should"
@@ -30,7 +30,7 @@ interrupted() {
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.02
   done
-  pkill -INT -P "$pid" 2>/dev/null || true
+  kill -INT "$pid" 2>/dev/null || true
   wait "$pid" || code=$?
   SAID=$(cat "$log")
   [ "$code" = 0 ] || fail "$1 ended with $code: $SAID"
@@ -59,7 +59,7 @@ echo "examples against a server that agrees"
 start_server --port 0 --tls-port 0 || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"
 before=$failures
 scene json
-[ "$failures" = "$before" ] && passed=$((passed + 8))
+[ "$failures" = "$before" ] && passed=$((passed + 10))
 
 for url in "$WS" "$WSS"; do
   ca=
@@ -77,13 +77,14 @@ refused "C, untrusted certificate" "$BUILD/examples/c-quickstart" "$WSS"
 refused "C++, untrusted certificate" "$BUILD/examples/cpp-quickstart" "$WSS"
 refused "Python, untrusted certificate" bash -c 'run_python "$@"' - "$WSS"
 refused "Go, untrusted certificate" "$BUILD/examples/go-quickstart" "$WSS"
+refused "Rust, untrusted certificate" "$TARGET/release/examples/quickstart" "$WSS"
 refused "C, TLS server dialed without TLS" "$BUILD/examples/c-quickstart" "ws${WSS#wss}"
 
 echo "examples against a server that declines"
 start_server --port 0 --tls-port 0 --no-subprotocol || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"
 before=$failures
 scene ""
-[ "$failures" = "$before" ] && passed=$((passed + 8))
+[ "$failures" = "$before" ] && passed=$((passed + 10))
 stop_server
 refused "C, nobody listening" "$BUILD/examples/c-quickstart" "$WS"
 refused "Python, nobody listening" bash -c 'run_python "$@"' - "$WS"

@@ -26,21 +26,22 @@ trap stop_server EXIT
 # The programs of one scene, by language.
 run_c() { "$BUILD/examples/c-quickstart" "$@"; }
 run_cpp() { "$BUILD/examples/cpp-quickstart" "$@"; }
+run_rust() { "$TARGET/release/examples/quickstart" "$@"; }
 run_go() { "$BUILD/examples/go-quickstart" "$@"; }
 run_python() {
   local python=python3
   [ ! -x "$PYTHON" ] || python=$PYTHON
   PYTHONPATH=$ROOT/bindings/python/src WSDIAL_LIBRARY=$TARGET/release/libwsdial.so "$python" -B examples/python/quickstart.py "$@"
 }
-export -f run_c run_cpp run_go run_python
+export -f run_c run_cpp run_python run_go run_rust
 export BUILD ROOT TARGET PYTHON
 
-# scene PROTOCOL: the quickstart in four languages over ws and wss, each compared line by line.
+# scene PROTOCOL: the quickstart in every language over ws and wss, each compared line by line.
 scene() {
   local language expected said title
   expected=$(printf 'negotiated protocol: "%s"\nreceived: {"hello":"wsdial"}\nclosed cleanly: 1000' "$1")
-  for language in c cpp python go; do
-    case $language in c) title=C ;; cpp) title=C++ ;; python) title=Python ;; go) title=Go ;; esac
+  for language in c cpp python go rust; do
+    case $language in c) title=C ;; cpp) title=C++ ;; python) title=Python ;; go) title=Go ;; rust) title=Rust ;; esac
     for url in "$WS" "$WSS"; do
       local arguments=("$url")
       [ "$url" = "$WS" ] || arguments+=("$CA")

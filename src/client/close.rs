@@ -19,6 +19,7 @@ impl Connection {
     /// `Never` answers `Again` while it lasts.
     pub fn close(&self, code: u16, reason: &str, wait: Wait) -> Result<Outcome, Error> {
         let close = Close::to_send(code, reason)?;
+        self.check_process()?;
         let by = {
             let mut link = self.link.lock();
             if link.failure.is_none() {
@@ -94,16 +95,20 @@ impl Connection {
 
     /// The verdict, computed from the facts; ends the stream if it has not ended.
     fn verdict(&self) -> Result<Outcome, Error> {
-        let in_time = self.link.lock().ending().is_some();
-        if !in_time {
+        let (ended, stuck) = {
+            let link = self.link.lock();
+            let stuck = link.send_failure.is_none() && (link.close.is_some() || link.unsent);
+            (link.ending().is_some(), stuck)
+        };
+        if !ended {
             let error = Error::new(Code::Abnormal, "the server did not answer the close frame in time");
             self.fail(error.with_close_code(1006), Phase::Close);
-            self.link.lock().timed_out = true;
         }
         self.end_stream();
-        let link = self.link.lock();
+        let mut link = self.link.lock();
+        link.timed_out |= !ended || (stuck && link.failure.is_none());
         match &link.failure {
-            Some(_) if link.timed_out => Ok(Outcome::Timeout),
+            _ if link.timed_out => Ok(Outcome::Timeout),
             Some(failure) => Err(failure.clone()),
             None => Ok(Outcome::Done),
         }
@@ -111,8 +116,7 @@ impl Connection {
 
     /// close_notify if the wire takes it, then the end of TCP in both directions, which wakes every call inside.
     fn end_stream(&self) {
-        self.owe_close_notify();
-        self.push(Wait::Never);
+        self.take_leave();
         self.stream.shutdown();
         let mut link = self.link.lock();
         link.eof = true;
@@ -120,9 +124,10 @@ impl Connection {
         self.wake_waiters();
     }
 
-    pub(super) fn owe_close_notify(&self) {
-        let mut link = self.link.lock();
-        let link = &mut *link;
+    /// Sends close_notify if there is TLS, as far as that needs no waiting.
+    pub(super) fn take_leave(&self) {
+        let mut guard = self.link.lock();
+        let link = &mut *guard;
         // Behind close_notify nothing can be sealed: a close frame that is still owed goes first, or the stream is cut.
         if let Some(tls) = &mut link.tls
             && link.close.is_none()
@@ -131,5 +136,7 @@ impl Connection {
             link.notified = true;
             tls.close_notify(&mut link.tls_out);
         }
+        drop(guard);
+        self.push(Wait::Never);
     }
 }

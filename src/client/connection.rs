@@ -17,6 +17,7 @@ use crate::dialer::Dialer;
 use crate::error::{Code, Error, Phase};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
+use crate::net::sys;
 use crate::net::tls::Tls;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
@@ -73,7 +74,11 @@ pub struct Connection {
     pub(super) received: OnceLock<Close>,
     agreed: Box<Agreed>,
     tls_facts: Option<(&'static str, &'static str)>,
+    /// Ours and the peer's, asked for at once: when the connection is over the system has forgotten them.
+    addresses: (Option<SocketAddr>, Option<SocketAddr>),
     context: Box<str>,
+    /// The process that dialed: a forked child has copies of locks that others held, of keys and of unsent bytes.
+    generation: u64,
 }
 
 /// The receiving side.
@@ -134,6 +139,7 @@ impl Connection {
         rx.cipher.rest();
         rx.plain.rest();
         Connection {
+            addresses: (parts.stream.local_addr(), parts.stream.peer_addr()),
             stream: parts.stream,
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx { wire: Buffer::new(), plain: Buffer::new() }),
@@ -150,7 +156,21 @@ impl Connection {
             agreed: parts.agreed,
             tls_facts,
             context: parts.context.into_boxed_str(),
+            generation: sys::fork_generation(),
         }
+    }
+
+    /// Refuses in a forked child: two processes that both move the bytes of one stream would break it for both.
+    pub(super) fn check_process(&self) -> Result<(), Error> {
+        if self.is_inherited() {
+            let sentence = "the connection was dialed by the parent of this forked process and is the parent's";
+            return Err(self.about_us(Error::new(Code::UsageForked, sentence)));
+        }
+        Ok(())
+    }
+
+    fn is_inherited(&self) -> bool {
+        self.generation != sys::fork_generation()
     }
 
     /// The subprotocol that the server chose; empty when none.
@@ -166,6 +186,9 @@ impl Connection {
     /// How the connection ended: the received close code, 1005 for a close without one, 1006 for a lost connection, the
     /// code that we sent for a violation; 0 while it lives.
     pub fn close_code(&self) -> u16 {
+        if self.is_inherited() {
+            return 0;
+        }
         if let Some(failure) = &self.link.lock().failure {
             return failure.close_code();
         }
@@ -189,12 +212,12 @@ impl Connection {
 
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.stream.local_addr()
+        self.addresses.0
     }
 
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr()
+        self.addresses.1
     }
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
@@ -209,6 +232,9 @@ impl Connection {
 
     /// Ends the connection for a fault of our own; every later call tells.
     pub(crate) fn fail_internal(&self) {
+        if self.is_inherited() {
+            return;
+        }
         self.fail(Error::new(Code::Internal, "a fault inside the library ended the connection"), Phase::None);
         self.stream.shutdown();
     }
@@ -247,6 +273,9 @@ impl Connection {
         link.eof = true;
         self.wake_waiters();
         drop(link);
+        if ending.is_ok() {
+            self.take_leave();
+        }
         self.stream.shutdown();
         ending
     }
@@ -298,6 +327,17 @@ fn fence_behind_unlock() {
     }
 }
 
+impl Connection {
+    /// In a forked child only the descriptor is closed: the stream is the parent's. The buffers are left behind, for
+    /// their pool's lock may have been held by a thread that the child does not have.
+    fn abandon(&mut self) {
+        let (rx, tx, link) = (self.rx.get_mut(), self.tx.get_mut(), self.link.get_mut());
+        for buffer in [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut link.tls_out] {
+            std::mem::forget(std::mem::take(buffer));
+        }
+    }
+}
+
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
@@ -311,6 +351,12 @@ impl Drop for Connection {
     /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
     /// which can overtake our close frame.
     fn drop(&mut self) {
+        if self.is_inherited() {
+            return self.abandon();
+        }
+        if self.link.get_mut().close_sent {
+            self.take_leave();
+        }
         self.stream.shutdown_write();
         let mut away = [0; 4096];
         for _ in 0..256 {

@@ -126,7 +126,9 @@ impl Line {
             match self.read_plain() {
                 Ok(true) => {}
                 Ok(false) => return Err(handshake.eof()),
-                Err(error) if handshake.awaits_body() => return Err(handshake.give_up().unwrap_or(error)),
+                Err(error) if handshake.awaits_body() => {
+                    return Err(handshake.give_up().unwrap_or(error).in_phase(Phase::Body));
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -58,7 +58,7 @@ pub(super) struct Link {
     pub(super) failure: Option<Error>,
     /// The stream has ended: nothing more will come.
     pub(super) eof: bool,
-    /// The peer's close frame did not come in time.
+    /// The close handshake did not end in time: the peer's close frame did not come, or ours could not leave.
     pub(super) timed_out: bool,
     /// close_notify is in `tx` or gone.
     pub(super) notified: bool,

@@ -89,6 +89,7 @@ impl Connection {
     /// call; a part of a message that has come stays with the connection.
     pub fn recv(&self, message: &mut Message, wait: Wait) -> Result<Outcome, Error> {
         message.data.clear();
+        self.check_process()?;
         let rx = match self.rx.try_lock() {
             Some(rx) => Some(rx),
             None => self.enter_rx(wait)?,
@@ -260,8 +261,7 @@ impl Connection {
             (link.failure.is_some(), link.send_failure.is_some())
         };
         if out && failed {
-            self.owe_close_notify();
-            self.push(Wait::Never);
+            self.take_leave();
             self.stream.shutdown_write();
         }
         if !out && (stuck || by.is_some_and(|by| by <= Instant::now())) {

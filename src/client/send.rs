@@ -49,6 +49,7 @@ impl Connection {
 
     /// Writes what is inside: `Done` when nothing is left.
     pub fn flush(&self, wait: Wait) -> Result<Outcome, Error> {
+        self.check_process()?;
         let Some(mut tx) = self.lock_tx(wait) else {
             return Ok(Outcome::of_impatience(wait));
         };
@@ -75,6 +76,7 @@ impl Connection {
 
     /// `tx`, when a message may be put in now; else the answer.
     fn enter_tx(&self, wait: Wait) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
+        self.check_process()?;
         let Some(mut tx) = self.lock_tx(wait) else {
             return Ok(Err(Outcome::of_impatience(wait)));
         };

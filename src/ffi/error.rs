@@ -96,6 +96,26 @@ pub unsafe extern "C" fn ws_error_http_header(
     }
 }
 
+/// The header field at that position (from 0, as they came) of the answer that rejected the handshake:
+/// its value, and its name, in the server's spelling, in *name; NULL and NULL behind the last, and for
+/// any other failure. name may be NULL. Both live as long as the error. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_error_http_header_at(
+    error: *const ws_error,
+    position: usize,
+    name: *mut *const c_char,
+) -> *const c_char {
+    // SAFETY: NULL or an error that is not freed while the field is used; `name` is NULL or may be written.
+    unsafe {
+        let field = guard::fact(error, (ptr::null(), ptr::null()), |error| match error.error.rejection() {
+            Some(answer) => error.fields.get_or_init(|| Fields::new(&answer.headers)).at(position),
+            None => (ptr::null(), ptr::null()),
+        });
+        guard::put(name, field.0);
+        field.1
+    }
+}
+
 /// The start of the body of the answer that rejected the handshake, without its transfer coding, and
 /// its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
 /// failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1.
@@ -141,6 +161,11 @@ mod tests {
             assert_eq!(CStr::from_ptr(second), c"Bearer");
             assert!(ws_error_http_header(error, c"WWW-Authenticate".as_ptr(), 2).is_null());
             assert!(ws_error_http_header(error, ptr::null(), 0).is_null());
+            let mut name = ptr::null();
+            assert_eq!(CStr::from_ptr(ws_error_http_header_at(error, 1, &raw mut name)), c"Bearer");
+            assert_eq!(CStr::from_ptr(name), c"www-authenticate");
+            assert_eq!(CStr::from_ptr(ws_error_http_header_at(error, 0, ptr::null_mut())), c"Basic");
+            assert!(ws_error_http_header_at(error, 2, &raw mut name).is_null() && name.is_null());
             let mut len = 9;
             let body = ws_error_http_body(error, &raw mut len);
             assert_eq!(std::slice::from_raw_parts(body.cast::<u8>(), len), b"who?");
@@ -160,6 +185,8 @@ mod tests {
                 assert!(ws_error_http_body(error, &raw mut len).is_null());
                 assert_eq!((len, ws_error_http_status(error), ws_error_phase(error)), (0, 0, 0));
                 assert!(ws_error_http_header(error, c"Server".as_ptr(), 0).is_null());
+                let mut name = c"".as_ptr();
+                assert!(ws_error_http_header_at(error, 0, &raw mut name).is_null() && name.is_null());
                 assert_eq!((ws_error_code(error), ws_error_os_error(error)), (code, os_error));
                 assert_eq!(ws_error_close_code(error), close_code);
                 ws_error_free(error);

@@ -210,3 +210,240 @@ fn connect_unix(path: &Path, wait: Wait) -> Result<Stream, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::target::Scheme;
+
+    fn limit(ms: u64) -> Wait {
+        Wait::for_duration(Duration::from_millis(ms))
+    }
+
+    fn listener(ip: &str) -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
+        let addr = listener.local_addr().unwrap();
+        (listener, addr)
+    }
+
+    /// An address whose connections get no answer: its listener's queue is full.
+    struct BlackHole {
+        addr: SocketAddr,
+        _listener: TcpListener,
+        _queue: Vec<OwnedFd>,
+    }
+
+    impl BlackHole {
+        fn new() -> BlackHole {
+            let (listener, addr) = listener("127.0.0.1");
+            sys::shorten_queue(listener.as_fd());
+            let mut queue = Vec::new();
+            loop {
+                let (fd, _) = sys::connect_tcp(&addr).unwrap();
+                let mut watch = [Watch::new(fd.as_fd(), false, true)];
+                let answered = sys::poll(&mut watch, limit(100)).unwrap();
+                queue.push(fd);
+                if !answered {
+                    return BlackHole { addr, _listener: listener, _queue: queue };
+                }
+                assert!(queue.len() < 100);
+            }
+        }
+    }
+
+    /// An address that refuses: nobody listens there any more.
+    fn closed(ip: &str) -> SocketAddr {
+        listener(ip).1
+    }
+
+    #[test]
+    fn the_connection_is_blocking_and_closed_on_exec_and_to_whom_it_says() {
+        let (listener, addr) = listener("127.0.0.1");
+        let stream = connect_tcp(&[addr], limit(5000)).unwrap();
+        assert!(sys::is_closed_on_exec(stream.as_fd()));
+        assert_eq!(stream.peer_addr(), Some(addr));
+        let server = thread::spawn(move || {
+            let mut peer = listener.accept().unwrap().0;
+            thread::sleep(Duration::from_millis(20));
+            peer.write_all(b"late").unwrap();
+        });
+        assert_eq!(stream.recv(&mut [0; 8], true).unwrap(), 4);
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn every_refusing_address_is_named_with_its_reason() {
+        let (v4, v6) = (closed("127.0.0.1"), closed("::1"));
+        let error = connect_tcp(&[v4, v6], limit(5000)).unwrap_err();
+        assert_eq!((error.code(), error.os_error()), (Code::Connect, libc::ECONNREFUSED));
+        assert_eq!(error.to_string(), format!("{v4}: Connection refused; {v6}: Connection refused"));
+    }
+
+    #[test]
+    fn a_refusal_lets_the_next_begin_at_once_and_silence_after_250_ms() {
+        let (_listener, good) = listener("127.0.0.2");
+        // A busy machine may be slow once, not always.
+        let at_once = (0..20).any(|_| {
+            let begun = Instant::now();
+            let stream = connect_tcp(&[closed("127.0.0.1"), good], Wait::Forever).unwrap();
+            assert_eq!(stream.peer_addr(), Some(good));
+            begun.elapsed() < ATTEMPT_DELAY
+        });
+        assert!(at_once);
+        let hole = BlackHole::new();
+        let begun = Instant::now();
+        let stream = connect_tcp(&[hole.addr, good], Wait::Forever).unwrap();
+        assert_eq!(stream.peer_addr(), Some(good));
+        assert!(begun.elapsed() >= ATTEMPT_DELAY);
+        // The refusal in the middle does not cost a delay of its own.
+        let at_once = (0..20).any(|_| {
+            let begun = Instant::now();
+            connect_tcp(&[hole.addr, closed("127.0.0.1"), good], Wait::Forever).unwrap();
+            begun.elapsed() < 2 * ATTEMPT_DELAY
+        });
+        assert!(at_once);
+    }
+
+    #[test]
+    fn an_attempt_that_is_late_may_still_win() {
+        // Both are silent at first; the one begun first finds room in its queue when the other is under way as well.
+        let (first, second) = (BlackHole::new(), BlackHole::new());
+        let addresses = [first.addr, second.addr];
+        let won = Arc::new(AtomicBool::new(false));
+        let seen = won.clone();
+        let opened = thread::spawn(move || {
+            thread::sleep(ATTEMPT_DELAY + Duration::from_millis(100));
+            let BlackHole { _listener: listener, _queue: queue, .. } = first;
+            drop(queue);
+            while !seen.load(Ordering::SeqCst) {
+                listener.accept().unwrap();
+            }
+        });
+        // The system sends the next SYN after a second.
+        let stream = connect_tcp(&addresses, limit(30_000)).unwrap();
+        assert_eq!(stream.peer_addr(), Some(addresses[0]));
+        won.store(true, Ordering::SeqCst);
+        let _wake = sys::connect_tcp(&addresses[0]).unwrap();
+        opened.join().unwrap();
+    }
+
+    #[test]
+    fn a_timeout_names_who_was_silent_who_refused_and_who_was_not_asked() {
+        let (one, two) = (BlackHole::new(), BlackHole::new());
+        let refusing = closed("127.0.0.1");
+        let never: SocketAddr = "127.0.0.9:9".parse().unwrap();
+        let begun = Instant::now();
+        let error = connect_tcp(&[refusing, one.addr, two.addr, never], limit(400)).unwrap_err();
+        assert!((400..10_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+        assert_eq!(error.code(), Code::Timeout);
+        let expected = format!(
+            "no answer in time from {}, {}; {refusing}: Connection refused; not tried yet: {never}",
+            one.addr, two.addr
+        );
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(connect_tcp(&[one.addr], Wait::Never).unwrap_err().code(), Code::Timeout);
+    }
+
+    #[test]
+    fn nothing_stays_open_but_the_winner() {
+        let (_listener, good) = listener("127.0.0.3");
+        let (hole, refusing) = (BlackHole::new(), closed("127.0.0.1"));
+        let opened = sys::in_forked_child(|| {
+            let count = || std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+            let before = count();
+            let winner = connect_tcp(&[refusing, hole.addr, good], Wait::Forever).unwrap();
+            let with_winner = count();
+            drop(winner);
+            connect_tcp(&[refusing, hole.addr], limit(10)).unwrap_err();
+            (with_winner - before) * 10 + count() - before
+        });
+        assert_eq!(opened, 10);
+    }
+
+    struct Socket(PathBuf);
+
+    impl Socket {
+        fn new(name: &str) -> Socket {
+            let path = std::env::temp_dir().join(format!("wsdial-{}-{name}", std::process::id()));
+            let _ = std::fs::remove_file(&path);
+            Socket(path)
+        }
+
+        fn target(&self) -> Target {
+            Target {
+                scheme: Scheme::Unix,
+                host: "localhost".into(),
+                port: 0,
+                host_header: "localhost".into(),
+                request_target: "/".into(),
+                credentials: None,
+                socket: Some(self.0.clone()),
+                display: String::new(),
+            }
+        }
+    }
+
+    impl Drop for Socket {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_connects_or_says_why_not() {
+        let socket = Socket::new("plain");
+        let error = connect(&socket.target(), limit(1000)).unwrap_err();
+        assert_eq!((error.code(), error.phase(), error.os_error()), (Code::Connect, Phase::Connect, libc::ENOENT));
+        assert_eq!(error.to_string(), format!("connect: {}: No such file or directory", socket.0.display()));
+        let listener = UnixListener::bind(&socket.0).unwrap();
+        let stream = connect(&socket.target(), limit(1000)).unwrap();
+        assert!(sys::is_closed_on_exec(stream.as_fd()));
+        let mut peer: UnixStream = listener.accept().unwrap().0;
+        peer.write_all(b"hi").unwrap();
+        assert_eq!(stream.recv(&mut [0; 8], true).unwrap(), 2);
+        drop(listener);
+        let error = connect(&socket.target(), limit(1000)).unwrap_err();
+        assert_eq!(error.os_error(), libc::ECONNREFUSED);
+    }
+
+    #[test]
+    fn the_path_of_a_unix_socket_fits_or_is_refused_with_the_limit() {
+        let long = Socket(PathBuf::from(format!("/{}", "x".repeat(107))));
+        let error = connect(&long.target(), Wait::Forever).unwrap_err();
+        assert_eq!(error.code(), Code::UrlHost);
+        assert!(error.to_string().contains("is 108 bytes long, at most 107 fit"), "{error}");
+        let fits = Socket(PathBuf::from(format!("/{}", "x".repeat(106))));
+        assert_eq!(connect(&fits.target(), Wait::Forever).unwrap_err().os_error(), libc::ENOENT);
+        for path in ["", "a\0b"] {
+            assert_eq!(connect(&Socket(path.into()).target(), Wait::Forever).unwrap_err().code(), Code::UrlHost);
+        }
+    }
+
+    #[test]
+    fn a_unix_listener_with_a_full_queue_is_asked_again_until_the_time_is_up() {
+        let socket = Socket::new("full");
+        let listener = UnixListener::bind(&socket.0).unwrap();
+        sys::shorten_queue(listener.as_fd());
+        let mut queue = Vec::new();
+        while let Ok(stream) = connect(&socket.target(), Wait::Never) {
+            queue.push(stream);
+            assert!(queue.len() < 100);
+        }
+        let begun = Instant::now();
+        let error = connect(&socket.target(), limit(50)).unwrap_err();
+        assert_eq!(error.code(), Code::Timeout);
+        assert!((50..10_000).contains(&begun.elapsed().as_millis()));
+        let accepting = thread::spawn(move || listener.accept().map(|_| listener));
+        connect(&socket.target(), limit(10_000)).unwrap();
+        accepting.join().unwrap().unwrap();
+    }
+}

@@ -4,8 +4,9 @@
 //! sockets or locks: its caller holds `link` around every call, so sender and receiver never meet in here.
 //!
 //! Provider: ring, given explicitly and never installed as the process's default, which belongs to the program that
-//! we are linked into. aws-lc-rs would add the hybrid post-quantum key exchange, and two minutes to every clean build;
-//! see `docs/design.md` for when that changes.
+//! we are linked into. It builds in seconds, with nothing but a C compiler, and opens and seals at about 0.15 ns for each
+//! byte, half of what moving the byte through the kernel costs. aws-lc-rs would add the hybrid post-quantum key exchange for
+//! two minutes of every clean build; nothing outside of `config` would change with it.
 //!
 //! The unbuffered interface of rustls is used, so that an idle connection holds no buffers. What it leaves to us:
 //!
@@ -120,19 +121,24 @@ impl Tls {
         let mut least = plain.len() + plain.len().div_ceil(RECORD_PLAIN) * RECORD_OVERHEAD;
         loop {
             let status = self.rustls.process_tls_records(&mut self.held.filled_mut()[..self.retained]);
-            let UnbufferedStatus { state: Ok(ConnectionState::WriteTraffic(mut traffic)), .. } = status else {
-                return Err(Error::new(Code::Internal, "TLS is in no state to seal a message"));
-            };
-            match traffic.encrypt(plain, out.room(least).map_err(no_memory)?) {
-                Ok(n) => {
-                    out.fill(n);
-                    return Ok(());
+            match status.state.map_err(|error| refusal(&error))? {
+                ConnectionState::WriteTraffic(mut traffic) => {
+                    match traffic.encrypt(plain, out.room(least).map_err(no_memory)?) {
+                        Ok(n) => {
+                            out.fill(n);
+                            return Ok(());
+                        }
+                        // An answer to a key update goes in front. It is queued by now and comes out by itself.
+                        Err(EncryptError::InsufficientSize(need)) => least = need.required_size,
+                        Err(EncryptError::EncryptExhausted) => {
+                            let detail = "TLS 1.2 allows no more records under the keys of this connection";
+                            return Err(Error::new(Code::Tls, detail));
+                        }
+                    }
                 }
-                Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) => least = required_size,
-                Err(EncryptError::EncryptExhausted) => {
-                    let detail = "TLS 1.2 allows no more records under the keys of this connection";
-                    return Err(Error::new(Code::Tls, detail));
-                }
+                ConnectionState::EncodeTlsData(mut data) => encode(&mut data, out)?,
+                ConnectionState::TransmitTlsData(data) => data.done(),
+                _ => return Err(Error::new(Code::Internal, "TLS is in no state to seal a message")),
             }
         }
     }
@@ -143,10 +149,18 @@ impl Tls {
             return;
         }
         self.close_notify_sent = true;
-        let status = self.rustls.process_tls_records(&mut self.held.filled_mut()[..self.retained]);
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state {
-            // Without room it stays queued, and is fetched with whatever else is.
-            let _ = traffic.queue_close_notify(&mut []);
+        let _ = self.drain(out);
+        loop {
+            let status = self.rustls.process_tls_records(&mut self.held.filled_mut()[..self.retained]);
+            match status.state {
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    // Without room it stays queued, behind whatever else is.
+                    let _ = traffic.queue_close_notify(&mut []);
+                    break;
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                _ => break,
+            }
         }
         let _ = self.drain(out);
     }

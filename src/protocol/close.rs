@@ -77,6 +77,8 @@ fn is_allowed(code: u16) -> bool {
 mod tests {
     use super::*;
 
+    // RFC 6455 rule 7.4.1-reserved
+    // RFC 6455 rule 7.4.2-ranges
     #[test]
     fn every_code_is_judged_alike_both_ways() {
         for code in 1..=u16::MAX {
@@ -96,6 +98,7 @@ mod tests {
         assert_eq!(Close::parse(&[0, 0]).unwrap_err().code(), Code::ProtocolCloseCode);
     }
 
+    // RFC 6455 rule 7.1.5-no-code-1005
     #[test]
     fn no_body_is_1005_and_goes_out_as_none() {
         assert_eq!(Close::parse(&[]).unwrap().code, 1005);
@@ -109,6 +112,7 @@ mod tests {
         assert_eq!((error.code(), error.close_code()), (Code::ProtocolCloseBody, 1002));
     }
 
+    // RFC 6455 rule 5.5.1-reason
     #[test]
     fn the_reason_is_utf8_and_fits() {
         assert_eq!(Close::parse(b"\x03\xe8\xe2\x82\xac").unwrap(), Close { code: 1000, reason: "€".into() });

@@ -108,28 +108,29 @@ impl Decoder {
         self.decode_any(input, message)
     }
 
-    /// The short way of most messages: the next frame is a whole message, shorter than 64 KiB, and is all here. Returns
-    /// how many bytes it took. `None`, nothing taken, when it is anything else, wrong ones included: then `decode` tells.
+    /// The short way of most messages: a frame under 64 KiB that is the whole message and is all here. Returns
+    /// how many bytes it took. `None`, nothing taken, when it is anything else, wrong ones included: `decode` tells.
     #[inline]
     pub(crate) fn decode_whole(&mut self, input: &[u8], message: &mut Vec<u8>) -> Option<(usize, Kind)> {
-        let (first, len, rest) = match input {
-            [first @ (0x81 | 0x82), len @ 0..=125, rest @ ..] => (*first, usize::from(*len), rest),
-            [first @ (0x81 | 0x82), 126, a, b, rest @ ..] => (*first, usize::from(u16::from_be_bytes([*a, *b])), rest),
+        let (&[first @ (0x81 | 0x82), second], rest) = input.split_first_chunk()? else { return None };
+        let (payload, taken) = match second {
+            0..=125 => (rest.get(..second.into())?, 2 + usize::from(second)),
+            126 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                let len = u16::from_be_bytes(*len).into();
+                (rest.get(..len).filter(|_| len > 125)?, 4 + len)
+            }
             _ => return None,
         };
-        let payload = rest.get(..len)?;
-        let taken = input.len() - rest.len() + len;
-        // RFC 6455 5.2: "the minimal number of bytes MUST be used to encode the length".
-        let is_minimal = len > 125 || taken == len + 2;
-        if self.expect != Expect::Header || self.kind.is_some() || len as u64 > self.max_message || !is_minimal {
+        if self.expect != Expect::Header || self.kind.is_some() || payload.len() as u64 > self.max_message {
             return None;
         }
         // RFC 6455 8.1; where it fails is told on the long way.
         if first == 0x81 && !is_utf8(payload) {
             return None;
         }
-        if message.capacity() - message.len() <= len {
-            self.grow(message, len).ok()?;
+        if message.capacity() - message.len() <= payload.len() {
+            self.grow(message, payload.len()).ok()?;
         }
         message.extend_from_slice(payload);
         Some((taken, if first == 0x81 { Kind::Text } else { Kind::Binary }))
@@ -147,7 +148,7 @@ impl Decoder {
     pub(crate) fn reserve(&self, message: &mut Vec<u8>) -> Result<(), Error> {
         let room = message.capacity() - message.len();
         let awaited = to_usize(self.direct());
-        // Exactly as much room as payload would leave no byte behind it.
+        // Reading makes both less by the same, so what is decided here about the byte behind the payload stays true.
         if room > awaited || (room >= LEAST_ROOM && room < awaited) {
             return Ok(());
         }
@@ -260,7 +261,7 @@ impl Decoder {
             let valid = self.utf8.feed(&message[message.len() - n..]);
             // RFC 6455 8.1, 5.6: a frame may cut a character, a message may not.
             let valid = valid.and_then(|()| if ends { self.utf8.finish() } else { Ok(()) });
-            valid.map_err(|_| not_utf8(message))?;
+            valid.map_err(|_| self.not_utf8(message))?;
         }
         if !ends {
             return Ok(None);
@@ -303,7 +304,22 @@ impl Decoder {
         };
         let doubled = (2 * message.capacity() - len).min(to_usize(more).max(FIRST_ROOM));
         let room = least.max(doubled).saturating_add(1);
+        // Room for exactly the rest would leave no byte behind it.
+        let room = room.saturating_add(usize::from(room == awaited));
         message.try_reserve_exact(room).map_err(|_| no_memory(len, n.max(awaited)))
+    }
+
+    /// RFC 6455 8.1, 7.4.1: 1007 is for data that does not fit the kind of message.
+    #[cold]
+    fn not_utf8(&self, message: &[u8]) -> Error {
+        let arrived = to_usize(self.declared - self.remaining);
+        let text = &message[message.len().saturating_sub(arrived)..];
+        let (at, how) = match std::str::from_utf8(text) {
+            Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
+            Err(error) => (error.valid_up_to(), "is not UTF-8"),
+            Ok(_) => (text.len(), "is not UTF-8"),
+        };
+        Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
     }
 
     /// RFC 6455 7.1.7: nothing is read after a failure.
@@ -353,17 +369,5 @@ fn no_memory(has: usize, awaited: usize) -> Error {
     Error::new(Code::LimitMemory, detail).with_close_code(1009)
 }
 
-/// RFC 6455 8.1, 7.4.1: 1007 is for data that does not fit the kind of message.
-#[cold]
-fn not_utf8(message: &[u8]) -> Error {
-    let (at, how) = match std::str::from_utf8(message) {
-        Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
-        Err(error) => (error.valid_up_to(), "is not UTF-8"),
-        Ok(_) => (message.len(), "is not UTF-8"),
-    };
-    Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
-}
-
 #[cfg(test)]
-#[path = "decoder_tests.rs"]
 mod tests;

@@ -1,7 +1,11 @@
 //! Frame headers (RFC 6455 5.2): the bits, the opcodes and the three forms of a length, read and written.
 //!
-//! The vocabulary is tungstenite's (`OpCode`); what a lone header can do wrong is found here, each with its own error.
-//! It knows neither payloads nor what went before: that is the decoder's.
+//! The vocabulary is tungstenite's (`OpCode`), the codec is ours. Its `FrameHeader` takes 1.6 to 1.9 times as long to read
+//! and four times as long to write (`benches/protocol.rs`), reads lengths that are not in their shortest form, and waits
+//! for the rest of a header whose first byte is wrong already.
+//!
+//! What a lone header can do wrong is found here, each with its own error. It knows neither payloads nor what went
+//! before: that is the decoder's.
 
 use crate::error::{Code, Error};
 
@@ -65,26 +69,28 @@ impl Header {
 /// room for it: 14 bytes do for any length, 6 for a control frame.
 #[inline]
 pub(crate) fn write_masked(to: &mut [u8], opcode: OpCode, len: u64, key: [u8; 4]) -> usize {
-    to[0] = FIN | u8::from(opcode);
+    let first = FIN | u8::from(opcode);
     // RFC 6455 5.2: the minimal number of bytes encodes the length.
-    let size = match len {
-        0..=125 => {
-            to[1] = MASK | len as u8;
-            2
-        }
+    match len {
+        0..=125 => put(to, [first, MASK | len as u8], key),
         126..=0xffff => {
-            to[1] = MASK | LEN_16;
-            to[2..4].copy_from_slice(&(len as u16).to_be_bytes());
-            4
+            let [a, b] = (len as u16).to_be_bytes();
+            put(to, [first, MASK | LEN_16, a, b], key)
         }
         _ => {
-            to[1] = MASK | LEN_64;
-            to[2..10].copy_from_slice(&len.to_be_bytes());
-            10
+            let [a, b, c, d, e, f, g, h] = len.to_be_bytes();
+            put(to, [first, MASK | LEN_64, a, b, c, d, e, f, g, h], key)
         }
-    };
-    to[size..size + 4].copy_from_slice(&key);
-    size + 4
+    }
+}
+
+/// Writes a header's fields and the key behind them; returns how many bytes that are.
+#[inline]
+fn put<const N: usize>(to: &mut [u8], fields: [u8; N], key: [u8; 4]) -> usize {
+    let (start, rest) = to.split_at_mut(N);
+    start.copy_from_slice(&fields);
+    rest[..4].copy_from_slice(&key);
+    N + 4
 }
 
 /// The opcode in a word, with its article.
@@ -149,7 +155,7 @@ fn control_fragment(opcode: OpCode) -> Error {
 
 #[cold]
 fn control_size(opcode: OpCode) -> Error {
-    let detail = format!("{} declares more than {MAX_CONTROL_PAYLOAD} bytes of payload", name(opcode));
+    let detail = format!("{} has a length field for more than {MAX_CONTROL_PAYLOAD} bytes", name(opcode));
     violation(Code::ProtocolControlSize, detail)
 }
 

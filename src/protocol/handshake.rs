@@ -89,15 +89,13 @@ impl Handshake {
     /// The connection ended: the error that this is, which is the rejection when its head was complete.
     pub(crate) fn eof(&mut self) -> Error {
         if let Some(rejection) = self.give_up() {
-            return rejection;
+            return rejection.in_phase(Phase::Handshake);
         }
         let text = match &self.state {
             State::Head { came, .. } if !came.is_empty() => {
                 format!("the server ended the connection inside the head of its answer, after {}", quoted(came))
             }
-            State::Head { interim, .. } if *interim > 0 => {
-                "the server ended the connection after an interim answer".to_owned()
-            }
+            State::Head { interim: 1.., .. } => "the server ended the connection after an interim answer".to_owned(),
             _ => "the server ended the connection without an answer".to_owned(),
         };
         self.state = State::Over;
@@ -110,7 +108,7 @@ impl Handshake {
             return None;
         }
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Body { head, body } => Some(rejected(*head, body.into_kept()).in_phase(Phase::Handshake)),
+            State::Body { head, body } => Some(rejected(*head, body.into_kept())),
             State::Head { .. } | State::Over => None,
         }
     }
@@ -285,8 +283,11 @@ fn check_subprotocol(head: &Head, offered: &[String]) -> Result<Option<String>, 
     match offered.iter().find(|name| name.as_bytes() == value) {
         Some(name) => Ok(Some(name.clone())),
         None => {
-            let offer = if offered.is_empty() { "none".to_owned() } else { quoted(offered.join(", ").as_bytes()) };
-            let text = format!("the server chose the subprotocol {}, offered was {offer}", quoted(value));
+            let offer = match offered {
+                [] => "none was offered".to_owned(),
+                _ => format!("offered was {}", quoted(offered.join(", ").as_bytes())),
+            };
+            let text = format!("the server chose the subprotocol {}, {offer}", quoted(value));
             Err(Error::new(Code::HandshakeSubprotocol, text))
         }
     }

@@ -89,7 +89,7 @@ impl HeadParser {
             return Err(bad_line(line, self.lines, "has white space before its colon"));
         }
         if !is_token(name) {
-            return Err(bad_line(line, self.lines, "has a name that is no token"));
+            return Err(bad_line(line, self.lines, "has a name that is not a token"));
         }
         self.fields += 1;
         if self.fields > MAX_FIELDS {
@@ -126,7 +126,7 @@ fn check_start(bytes: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     let hint = match bytes[0] {
-        0x15 | 0x16 => ", as TLS does (is this a wss address?)",
+        0x15 | 0x16 => ", as TLS does (should the address be wss?)",
         _ => "",
     };
     let text = format!("the answer is not HTTP: it begins with {}{hint}", quoted(first_line(bytes)));
@@ -143,7 +143,8 @@ fn check_status_line(line: &[u8]) -> Result<(), Error> {
     let mut parts = line.splitn(3, |&byte| byte == b' ');
     let version = parts.next().unwrap_or_default();
     if !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
-        return Err(Error::new(Code::HandshakeVersion, format!("the answer's version is {}", quoted(version))));
+        let text = format!("the answer's version is {}, expected HTTP/1.1", quoted(version));
+        return Err(Error::new(Code::HandshakeVersion, text));
     }
     match parts.next() {
         Some([b'1'..=b'9', b'0'..=b'9', b'0'..=b'9']) => Ok(()),

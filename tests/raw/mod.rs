@@ -1,5 +1,5 @@
 //! A server that does what its script says, frame by frame and byte by byte: for what no well-behaved server does.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -18,8 +18,8 @@ pub fn bound() -> Wait {
 }
 
 /// The server's end of one connection, after the handshake.
-pub struct Peer {
-    pub stream: TcpStream,
+pub struct Peer<S = TcpStream> {
+    pub stream: S,
 }
 
 /// A frame as it came from the client, unmasked.
@@ -30,7 +30,7 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
-impl Peer {
+impl<S: Read + Write> Peer<S> {
     /// Sends a frame: its first byte (FIN, RSV, opcode) and its payload.
     pub fn frame(&mut self, head: u8, payload: &[u8]) {
         self.raw(&frame(head, payload));
@@ -90,7 +90,9 @@ impl Peer {
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}"),
         }
     }
+}
 
+impl Peer {
     /// Ends our direction.
     pub fn finish(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -134,22 +136,27 @@ pub fn serve_behind(behind: Vec<u8>, script: impl FnOnce(Peer) + Send + 'static)
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let head = read_head(&mut stream);
-        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
-        let accept = derive_accept_key(key.as_bytes());
-        let mut answer = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-        )
-        .into_bytes();
-        answer.extend(behind);
-        stream.write_all(&answer).unwrap();
+        agree(&mut stream, &behind);
         script(Peer { stream });
     });
     (url, thread)
 }
 
+/// Answers the handshake, with bytes in the same segment as the answer's head.
+pub fn agree(stream: &mut (impl Read + Write), behind: &[u8]) {
+    let head = read_head(stream);
+    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
+    let accept = derive_accept_key(key.as_bytes());
+    let mut answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+    .into_bytes();
+    answer.extend(behind);
+    stream.write_all(&answer).unwrap();
+}
+
 /// The request's head, byte by byte so that nothing behind it is taken.
-pub fn read_head(stream: &mut TcpStream) -> String {
+pub fn read_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

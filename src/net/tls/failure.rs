@@ -48,9 +48,10 @@ fn certificate(why: &CertificateError) -> Error {
             Code::TlsUnknownIssuer,
             "certificate leads to no trusted root (self-signed, an unknown authority, or an intermediate is missing)",
         ),
-        CertificateError::BadSignature => {
-            Error::new(Code::TlsBadSignature, "a signature in the certificate chain or the handshake is wrong")
-        }
+        CertificateError::BadSignature => Error::new(
+            Code::TlsBadSignature,
+            "a signature in the certificate chain or the handshake is wrong, or its key too weak (RSA below 2048 bits)",
+        ),
         CertificateError::Revoked => Error::new(Code::TlsRevoked, "certificate was revoked"),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {

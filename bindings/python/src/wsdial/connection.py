@@ -101,7 +101,7 @@ class Connection:
                 result = _wait(lambda ms: call(self._handle, ms, message, byref(error)), milliseconds(timeout))
                 if result != _lib.OK:
                     raise self._ended(result, error)
-            data = ctypes.string_at(message.data, message.len) if message.len else b""
+            data = ctypes.string_at(message.data, message.len) if message.data else b""
             text = message.kind == _lib.TEXT if decode is None else decode
             # Text was checked while it arrived; bytes were not.
             taken: Message = data.decode() if text else data

@@ -1,0 +1,146 @@
+/* NULL in every pointer of every function: one at a time, and all at once. It is a result, never a crash. */
+
+#include "check.h"
+
+static void facts(ws_conn *conn)
+{
+    const char *name = "x";
+    size_t len = 7;
+
+    CHECK(strcmp(ws_subprotocol(NULL), "") == 0);
+    CHECK(ws_response_status(NULL) == 0);
+    CHECK(ws_response_header(NULL, "X-Test", 0) == NULL);
+    CHECK(ws_response_header(conn, NULL, 0) == NULL);
+    CHECK(ws_response_header(NULL, NULL, 0) == NULL);
+    CHECK(ws_response_header_at(NULL, 0, &name) == NULL && name == NULL);
+    CHECK(ws_response_header_at(conn, 0, NULL) != NULL);
+    CHECK(ws_response_header_at(NULL, 0, NULL) == NULL);
+    CHECK(ws_local_address(NULL) == NULL);
+    CHECK(ws_peer_address(NULL) == NULL);
+    CHECK(ws_tls_version(NULL) == NULL);
+    CHECK(ws_tls_cipher(NULL) == NULL);
+    CHECK(ws_close_code(NULL) == 0);
+    CHECK(ws_close_reason(NULL, &len) == NULL && len == 0);
+    CHECK(ws_close_reason(conn, NULL) == NULL);
+    CHECK(ws_close_reason(NULL, NULL) == NULL);
+}
+
+static void errors(void)
+{
+    ws_error *error = NULL;
+    const char *name = "x";
+    size_t len = 7;
+
+    CHECK(ws_error_code(NULL) == 0);
+    CHECK(ws_error_phase(NULL) == 0);
+    CHECK(strcmp(ws_error_message(NULL), "") == 0);
+    CHECK(ws_error_os_error(NULL) == 0);
+    CHECK(ws_error_close_code(NULL) == 0);
+    CHECK(ws_error_http_status(NULL) == 0);
+    CHECK(ws_error_http_header(NULL, "Server", 0) == NULL);
+    CHECK(ws_error_http_header(NULL, NULL, 0) == NULL);
+    CHECK(ws_error_http_header_at(NULL, 0, &name) == NULL && name == NULL);
+    CHECK(ws_error_http_header_at(NULL, 0, NULL) == NULL);
+    CHECK(ws_error_http_body(NULL, &len) == NULL && len == 0);
+    CHECK(ws_error_http_body(NULL, NULL) == NULL);
+    CHECK(ws_ping(NULL, NULL, 0, 0, &error) == WS_E_USAGE_NULL);
+    CHECK(strstr(ws_error_message(error), "conn") != NULL);
+    CHECK(ws_error_http_header(error, NULL, 0) == NULL);
+    CHECK(ws_error_http_body(error, NULL) == NULL);
+    ws_error_free(error);
+    ws_error_free(NULL);
+}
+
+static void dialing(void)
+{
+    ws_conn *conn = (ws_conn *)(void *)&server_ws;
+    ws_error *error = NULL;
+
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dial(NULL, NULL, BOUND, &conn, e));
+    CHECK(conn == NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dial(server_ws, NULL, BOUND, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dial(NULL, NULL, BOUND, NULL, e));
+    CHECK(ws_dial(server_ws, NULL, BOUND, NULL, &error) == WS_E_USAGE_NULL);
+    CHECK(strstr(ws_error_message(error), "out") != NULL);
+    ws_error_free(error);
+    /* NULL for the dialer is the defaults. */
+    EXPECT_TWICE(WS_OK, (ws_conn_free(conn), ws_dial(server_ws, NULL, BOUND, &conn, e)));
+    ws_conn_free(conn);
+}
+
+static void setters(void)
+{
+    ws_dialer *dialer = ws_dialer_new();
+
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_subprotocol(NULL, "json", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_subprotocol(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_subprotocol(NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_require_subprotocol(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_header(NULL, "Origin", "x", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_header(dialer, NULL, "x", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_header(dialer, "Origin", NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_header(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_message(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_rejection_body(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_buffer_sizes(NULL, 0, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_file(NULL, server_ca, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_file(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_file(NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_pem(NULL, "x", 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_pem(dialer, NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_pem(NULL, NULL, 1, e));
+    EXPECT_TWICE(WS_E_OPTION_PEM, ws_dialer_add_ca_pem(dialer, NULL, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_use_system_roots(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, "localhost", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, NULL, e));
+    ws_dialer_free(dialer);
+    ws_dialer_free(NULL);
+}
+
+static void calls(ws_conn *conn)
+{
+    ws_message message = WS_MESSAGE_INIT;
+
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, NULL, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv(NULL, BOUND, &message, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv(conn, BOUND, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv(NULL, BOUND, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_close(NULL, 1000, "bye", BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_close(NULL, 1000, NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_ping(NULL, "x", 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_ping(conn, NULL, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(NULL, "x", 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
+    /* Nothing of it has harmed the connection; NULL with length 0 is an empty message. */
+    EXPECT_TWICE(WS_OK, ws_ping(conn, NULL, 0, BOUND, e));
+    EXPECT_TWICE(WS_OK, ws_pong(conn, NULL, 0, BOUND, e));
+    EXPECT(WS_OK, ws_send(conn, WS_TEXT, NULL, 0, BOUND, e));
+    EXPECT(WS_OK, ws_recv(conn, BOUND, &message, e));
+    CHECK(message.data != NULL && message.len == 0 && message.data[0] == '\0' && message.kind == WS_TEXT);
+    EXPECT(WS_E_USAGE_NULL, ws_recv(NULL, BOUND, &message, e));
+    CHECK(message.data == NULL && message.len == 0 && message.kind == 0);
+    EXPECT_TWICE(WS_OK, ws_close(conn, 1000, NULL, BOUND, e));
+    ws_message_free(&message);
+    ws_message_free(NULL);
+    ws_conn_free(NULL);
+}
+
+int main(int argc, char **argv)
+{
+    ws_conn *conn;
+
+    start(argc, argv);
+    conn = dial(0, "/echo");
+    facts(conn);
+    errors();
+    dialing();
+    setters();
+    calls(conn);
+    ws_conn_free(conn);
+    return 0;
+}
