@@ -228,8 +228,8 @@ impl Connection {
         wait: Wait,
         work: impl FnOnce(Patience<'_>) -> Result<Outcome, Error>,
     ) -> Result<Outcome, Error> {
-        if self.generation != sys::fork_generation() {
-            return Err(forked());
+        if self.is_inherited() {
+            return Err(self.about_us(forked()));
         }
         let wait = if self.stream.is_memory() { Wait::Never } else { wait };
         if !self.has_token.load(Ordering::Relaxed) {
@@ -241,6 +241,12 @@ impl Connection {
         }
         let token = token.as_deref().map(Cancel::as_fd);
         work(Patience { wait, token, interruptible: self.interruptible })
+    }
+
+    /// Whether this process is a child of the one that dialed, which has copies of locks that others held, of keys and of
+    /// unsent bytes: two processes that both move the bytes of one stream would break it for both.
+    fn is_inherited(&self) -> bool {
+        self.generation != sys::fork_generation()
     }
 
     #[cold]
@@ -409,18 +415,25 @@ impl Connection {
     }
 
     /// Lets go of `rx`. A closer may wait for it: either it sees `rx` free when it tries, or we see it counted.
+    #[inline]
     pub(super) fn leave_rx(&self, rx: MutexGuard<'_, Rx>) {
         drop(rx);
         fence_behind_unlock();
         if self.waiters.load(Ordering::SeqCst) > 0 {
-            let _link = self.link.lock();
-            self.turn.notify_all();
+            self.wake_closers();
         }
+    }
+
+    #[cold]
+    fn wake_closers(&self) {
+        let _link = self.link.lock();
+        self.turn.notify_all();
     }
 }
 
 /// Orders the end of a lock before the reads that follow. On x86-64 letting go of a lock is a locked instruction, which
 /// is the full fence already: a second one would cost as much as decoding a small message.
+#[inline]
 fn fence_behind_unlock() {
     if cfg!(target_arch = "x86_64") {
         compiler_fence(Ordering::SeqCst);
@@ -454,7 +467,8 @@ fn sliced_over(patience: Patience<'_>) -> Option<Over> {
 
 #[cold]
 fn forked() -> Error {
-    Error::new(Code::UsageForked, "the connection was made before fork and belongs to the parent process")
+    let sentence = "the connection was dialed by the parent of this forked process and is the parent's";
+    Error::new(Code::UsageForked, sentence)
 }
 
 impl std::fmt::Debug for Connection {
@@ -478,7 +492,10 @@ impl Drop for Connection {
     /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
     /// which can overtake our close frame. A forked child only closes its descriptor: the socket is the parent's too.
     fn drop(&mut self) {
-        if self.returned || self.generation != sys::fork_generation() {
+        if self.is_inherited() {
+            return self.abandon();
+        }
+        if self.returned {
             return;
         }
         if self.link.get_mut().close_sent {

@@ -24,6 +24,9 @@ const DIRECT: u64 = 4096;
 /// How much is read when a large message is expected: its header and little of its payload.
 const HEADER_READ: usize = 1024;
 
+/// How long a failed connection waits for the server to take its close frame and end the stream.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// The size above which a message counts as large.
 const LARGE: usize = 32 * 1024;
 
@@ -319,8 +322,30 @@ impl Connection {
         } else if has_failed {
             self.take_leave();
             self.stream.shutdown_write();
+            self.linger(patience);
         }
         None
+    }
+
+    /// Behind the close frame of a failure: reads away what the server still sends until it ends the stream, but not
+    /// for long. Bytes that meet a closed socket are answered with a reset, and a server that is still writing then gives
+    /// up before it reads why (RFC 6455 7.1.1 has trailing bytes discarded too).
+    fn linger(&self, patience: Patience<'_>) {
+        let patience = patience.at_most(Wait::for_duration(LINGER));
+        let mut away = [0; 4096];
+        while patience.wait != Wait::Never && !self.link.lock().eof {
+            match self.stream.recv(&mut away, false) {
+                Ok(n) if n > 0 && patience.over().is_none() => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.stream.poll(true, false, patience).is_ok_and(|ready| ready.over.is_none()) {
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            self.stream.shutdown();
+            self.link.lock().eof = true;
+        }
     }
 
     /// Reads more.

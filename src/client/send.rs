@@ -20,8 +20,11 @@ use crate::wait::{Over, Patience, Wait};
 /// Unsent bytes above which nothing more is taken.
 const UNSENT_LIMIT: usize = 1 << 20;
 
-/// The most that is masked or sealed in one turn: bounds how long the link is held, and stays in the cache.
-const PORTION: usize = 64 * 1024;
+/// The most that is sealed in one turn: bounds how long the link is held. Whole records.
+const SEALED: usize = 64 * 1024;
+
+/// A message up to here is framed on the stack.
+const SMALL: usize = 1024;
 
 impl Connection {
     /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
@@ -35,7 +38,10 @@ impl Connection {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
-            let put = self.put_message(&mut tx, kind, data, patience);
+            let put = match data.len() {
+                ..=SMALL => self.put_small(&mut tx, kind, data, patience),
+                _ => self.put_message(&mut tx, kind, data, patience),
+            };
             self.leave_tx(tx, put, patience)
         })
     }
@@ -128,32 +134,52 @@ impl Connection {
         }
     }
 
+    /// A small message, which most are, leaves without a buffer.
+    fn put_small(&self, tx: &mut Tx, kind: Kind, data: &[u8], patience: Patience<'_>) -> Result<(), Lost> {
+        let mut frame = [0; MAX_HEADER + SMALL];
+        let len = encoder::message_frame(&mut frame, kind, data, random::mask_key());
+        let mut frame = &frame[..len];
+        if self.secure {
+            seal(&mut self.link.lock(), frame, &mut tx.wire).map_err(Lost::Error)?;
+            return self.write_out(tx, patience).map(drop).map_err(Lost::Io);
+        }
+        if tx.wire.is_empty() {
+            self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            match self.stream.send(frame, patience.may_block()) {
+                Ok(n) => frame = &frame[n..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(Lost::Io(error)),
+            }
+            if frame.is_empty() {
+                return Ok(());
+            }
+        }
+        tx.wire.extend(frame).map_err(|_| no_memory())?;
+        self.write_out(tx, patience).map(drop).map_err(Lost::Io)
+    }
+
     /// Header, then payload masked while it is copied, portion by portion; what the socket does not take in time
     /// stays in `wire`, whole.
     fn put_message(&self, tx: &mut Tx, kind: Kind, data: &[u8], patience: Patience<'_>) -> Result<(), Lost> {
         let key = random::mask_key();
-        let portion = self.write_size.min(PORTION);
-        if data.len() <= portion {
-            let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
-            let room = to.room(MAX_HEADER + data.len()).map_err(|_| no_memory())?;
-            let len = encoder::message_frame(room, kind, data, key);
-            to.fill(len);
-            return self.seal_and_write(tx, patience).map(drop);
-        }
         let mut first = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
-        let mut header = &first[..header_len];
-        let mut is_full = false;
-        for (number, piece) in data.chunks(portion).enumerate() {
+        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        let (mut header, mut at, mut is_full) = (&first[..header_len], 0, false);
+        while at < data.len() {
+            // The header counts too: else the first portion would need more than a buffer of the pool, or a record more.
+            let end = data.len().min(at + portion - header.len());
+            let piece = &data[at..end];
             let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
             let room = to.room(header.len() + piece.len()).map_err(|_| no_memory())?;
             room[..header.len()].copy_from_slice(header);
-            copy_masked(&mut room[header.len()..][..piece.len()], piece, key, (number * portion) as u64);
+            copy_masked(&mut room[header.len()..][..piece.len()], piece, key, at as u64);
             to.fill(header.len() + piece.len());
             header = &[];
+            at = end;
             // Once the caller's time is over the rest is only taken.
             let patience = if is_full { Wait::Never.into() } else { patience };
-            is_full = self.seal_and_write(tx, patience)?.is_some();
+            is_full |= self.seal_and_write(tx, patience)?.is_some();
         }
         Ok(())
     }
