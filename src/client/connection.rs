@@ -148,7 +148,13 @@ impl Tx {
 
 impl Connection {
     /// A connection that has yet to open: `handshake` and, if any, `tls` over `stream`.
-    pub(super) fn new(stream: Stream, tls: Option<Tls>, handshake: Handshake, dialer: &Dialer, context: &str) -> Connection {
+    pub(super) fn new(
+        stream: Stream,
+        tls: Option<Tls>,
+        handshake: Handshake,
+        dialer: &Dialer,
+        context: &str,
+    ) -> Connection {
         let rx = Rx {
             opening: Some(Box::new(Opening::new(handshake))),
             decoder: Decoder::new(dialer.max_message),
@@ -170,7 +176,7 @@ impl Connection {
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx::default()),
             secure: tls.is_some(),
-            link: Mutex::new(Link { tls, ..Link::default() }),
+            link: Mutex::new(Link { tls: tls.map(Box::new), ..Link::default() }),
             turn: Condvar::new(),
             waiters: AtomicUsize::new(0),
             receiving: AtomicBool::new(false),

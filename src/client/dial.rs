@@ -65,7 +65,9 @@ impl Client {
         };
         let stream = match Stream::adopt(socket) {
             Ok(stream) => stream,
-            Err((socket, cause)) => return Err((socket, Error::from_io(Code::Io, "not a usable stream socket", &cause))),
+            Err((socket, cause)) => {
+                return Err((socket, Error::from_io(Code::Io, "not a usable stream socket", &cause)));
+            }
         };
         let connection = self.connection(stream, tls, handshake, &target);
         let error = match connection.handshake(wait) {
@@ -102,7 +104,9 @@ impl Client {
             Outcome::Cancelled => {
                 Err(Error::new(Code::Cancelled, "cancelled before the request was sent").in_phase(Phase::Handshake))
             }
-            _ => Err(Error::new(Code::Timeout, "the time ran out before the server answered").in_phase(Phase::Handshake)),
+            _ => {
+                Err(Error::new(Code::Timeout, "the time ran out before the server answered").in_phase(Phase::Handshake))
+            }
         }
     }
 

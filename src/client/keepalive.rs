@@ -22,7 +22,10 @@ enum State {
     /// In `tx`, not yet all accepted by the socket.
     Leaving,
     /// With the peer since `sent`; the pong is awaited until `by`.
-    Sent { sent: Instant, by: Option<Instant> },
+    Sent {
+        sent: Instant,
+        by: Option<Instant>,
+    },
 }
 
 impl Keepalive {
@@ -95,11 +98,6 @@ impl Keepalive {
     /// How long the last answered ping took.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip
-    }
-
-    /// How long a pong is awaited, for people.
-    pub(super) fn within(&self) -> Duration {
-        self.within.unwrap_or_default()
     }
 }
 

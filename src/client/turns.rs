@@ -83,6 +83,11 @@ impl Connection {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
+    /// How long the last keepalive ping took to be answered; `None` before the first was.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.link.lock().keepalive.as_ref()?.round_trip()
+    }
+
     /// Does all work that needs no message delivered: writes, pings, limits, the handshake. Reads ahead as far as the
     /// dialer allows, so that a ping behind a message is answered. `Done`: nothing is left to do now; `Again`: bytes are
     /// unsent, or the handshake or the end is not through; `Closed` or the failure, once nothing is left of the end.

@@ -18,7 +18,8 @@ use crate::target::Target;
 use crate::wait::{Over, Patience, Wait};
 
 /// Connects to `target`, a unix socket included. The error names the phase and every address that was tried.
-pub(crate) fn connect(target: &Target, wait: Patience<'_>) -> Result<Stream, Error> {
+pub(crate) fn connect<'a>(target: &Target, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+    let wait = wait.into();
     if let Some(path) = &target.socket {
         return connect_unix(path, wait).map_err(|error| error.in_phase(Phase::Connect));
     }
@@ -32,7 +33,8 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// How often a unix listener with a full queue is asked again: there is no event to wait for.
 const QUEUE_FULL_DELAY: Duration = Duration::from_millis(10);
 
-fn connect_tcp(addresses: &[SocketAddr], wait: Patience<'_>) -> Result<Stream, Error> {
+fn connect_tcp<'a>(addresses: &[SocketAddr], wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+    let wait = wait.into();
     let mut race = Race { waiting: addresses, running: Vec::new(), failures: Vec::new(), next_at: Instant::now() };
     loop {
         while race.is_next_due() {
@@ -188,7 +190,8 @@ impl Attempt {
     }
 }
 
-fn connect_unix(path: &Path, wait: Patience<'_>) -> Result<Stream, Error> {
+fn connect_unix<'a>(path: &Path, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+    let wait = wait.into();
     let bytes = path.as_os_str().as_bytes();
     let (shown, len, most) = (path.display(), bytes.len(), sys::UNIX_PATH_MAX);
     if len > most {
@@ -289,7 +292,7 @@ mod tests {
     fn the_connection_is_blocking_and_closed_on_exec_and_to_whom_it_says() {
         let (listener, addr) = listener("127.0.0.1");
         let stream = connect_tcp(&[addr], limit(5000)).unwrap();
-        assert!(sys::is_closed_on_exec(stream.as_fd()));
+        assert!(sys::is_closed_on_exec(stream.fd().unwrap()));
         assert_eq!(stream.peer_addr(), Some(addr));
         let server = thread::spawn(move || {
             let mut peer = listener.accept().unwrap().0;
@@ -426,7 +429,7 @@ mod tests {
         assert_eq!(error.to_string(), format!("connect: {}: No such file or directory", socket.0.display()));
         let listener = UnixListener::bind(&socket.0).unwrap();
         let stream = connect(&socket.target(), limit(1000)).unwrap();
-        assert!(sys::is_closed_on_exec(stream.as_fd()));
+        assert!(sys::is_closed_on_exec(stream.fd().unwrap()));
         let mut peer: UnixStream = listener.accept().unwrap().0;
         peer.write_all(b"hi").unwrap();
         assert_eq!(stream.recv(&mut [0; 8], true).unwrap(), 2);

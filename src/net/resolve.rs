@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Phase};
 use crate::wait::{Over, Patience, Wait};
 
 /// All addresses of `host`, best first. Errors are in [`Phase::Resolve`].
-pub(crate) fn resolve(host: &str, port: u16, wait: Patience<'_>) -> Result<Vec<SocketAddr>, Error> {
+pub(crate) fn resolve<'a>(host: &str, port: u16, wait: impl Into<Patience<'a>>) -> Result<Vec<SocketAddr>, Error> {
     let addresses = match without_resolver(host) {
         Some(addresses) => addresses,
         None => look_up(host, wait, system_look_up).map_err(|error| error.in_phase(Phase::Resolve))?,
@@ -50,7 +50,12 @@ fn system_look_up(host: &str) -> io::Result<Vec<IpAddr>> {
 
 type Found = io::Result<Vec<IpAddr>>;
 
-fn look_up(host: &str, wait: Patience<'_>, work: impl FnOnce(&str) -> Found + Send + 'static) -> Result<Vec<IpAddr>, Error> {
+fn look_up<'a>(
+    host: &str,
+    wait: impl Into<Patience<'a>>,
+    work: impl FnOnce(&str) -> Found + Send + 'static,
+) -> Result<Vec<IpAddr>, Error> {
+    let wait = wait.into();
     // Nobody waits here but behind eight look-ups that hang: a token is looked at before and after.
     let Some(slot) = Slot::take(wait.wait) else {
         let detail = format!("no answer for {host} in time: {HELPERS} earlier look-ups are still under way");
@@ -197,7 +202,7 @@ mod tests {
         for host in ["1", "127.1", "0x7f000001", "notlocalhost", "localhost.example", "localhost..", ""] {
             assert_eq!(without_resolver(host), None, "{host}");
         }
-        let found = resolve("localhost", 80, Wait::Never.into()).unwrap();
+        let found = resolve("localhost", 80, Wait::Never).unwrap();
         assert_eq!(found, ["127.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap()]);
     }
 

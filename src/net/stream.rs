@@ -197,7 +197,10 @@ mod tests {
     #[test]
     fn a_hang_up_is_ready_in_the_wanted_direction_only() {
         let (ours, theirs) = tcp_pair();
-        assert_eq!(ours.poll(true, false, Wait::Never).unwrap(), Ready { read: false, write: false, over: Some(Over::Never) });
+        assert_eq!(
+            ours.poll(true, false, Wait::Never).unwrap(),
+            Ready { read: false, write: false, over: Some(Over::Never) }
+        );
         drop(theirs);
         assert_eq!(ours.poll(true, false, Wait::Forever).unwrap(), Ready { read: true, write: false, over: None });
         assert_eq!(ours.recv(&mut [0; 1], false).unwrap(), 0);
