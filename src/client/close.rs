@@ -73,7 +73,11 @@ impl Connection {
             match self.next_message(rx, patience) {
                 Turn::Message(_) => rx.message.clear(),
                 Turn::Impatient(over) => return Some(over),
-                Turn::Over => return self.drain_stream(rx, patience),
+                Turn::Over => {
+                    // The closer knows. A receiver is told as well, but a loop that only closes need not call one.
+                    rx.told = true;
+                    return self.drain_stream(rx, patience);
+                }
             }
         }
     }

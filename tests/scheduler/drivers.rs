@@ -66,7 +66,11 @@ fn impatient_log(connection: &Connection, session: &Session, random: &mut Random
     let mut log = Vec::new();
     for acts in &session.client {
         for act in acts {
-            let done = insist(random, token, |wait| perform(connection, act, wait));
+            // The time of a close is the connection's: it ends when that is over. A call that never waits leaves it open.
+            let done = insist(random, token, |wait| match (act, wait) {
+                (Act::Close(..), Wait::Until(_)) => perform(connection, act, Wait::Never),
+                _ => perform(connection, act, wait),
+            });
             if let Act::Close(..) = act {
                 log.push(end(connection, done));
                 return log;
@@ -166,7 +170,7 @@ fn turn(
 fn pause(connection: &Connection) {
     let wants = connection.wants();
     assert!(wants.read || wants.write || wants.buffered, "nothing is wanted, so nobody would ever call again");
-    assert!(!wants.buffered, "a call would progress, it says, but the call said Again");
+    assert!(!wants.buffered, "a call would progress, it says, but the call said Again: {wants:?} {connection:?}");
     let ms = connection.timeout().map_or(-1, |left| left.as_millis().try_into().unwrap_or(i32::MAX));
     let fd = connection.fd().expect("a descriptor").as_fd().as_raw_fd();
     let events = if wants.read { libc::POLLIN } else { 0 } | if wants.write { libc::POLLOUT } else { 0 };
