@@ -73,7 +73,8 @@ fn no_body(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
 /// Says a few bytes and nothing more.
 fn silent_server(client: &Client, scheme: &str, says: &[u8], wait: Limit<'_>, around: &Around<'_>) -> End {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("{scheme}://{}/", listener.local_addr().unwrap());
+    let addr = listener.local_addr().unwrap();
+    let url = format!("{scheme}://{addr}/");
     let says = says.to_vec();
     let (over, end) = mpsc::channel::<()>();
     let server = thread::spawn(move || {
@@ -83,6 +84,8 @@ fn silent_server(client: &Client, scheme: &str, says: &[u8], wait: Limit<'_>, ar
     });
     let answer = around.call(|| client.dial(&url, wait()));
     drop(over);
+    // A dial that was ended before it began has sent the server nobody.
+    let _other = TcpStream::connect(addr);
     server.join().unwrap();
     answer
 }
@@ -168,8 +171,7 @@ fn flush(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
 fn send_behind_a_sender(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
     let (connection, go) = connection(client, |_| {}, |mut peer| while peer.read().is_some() {});
     fill(&connection);
-    // The first sender holds what the second one waits for; a token would end it too.
-    connection.set_cancel(None);
+    // The first sender holds what the second one waits for. A token ends both.
     thread::scope(|scope| {
         let sender = scope.spawn(|| insist(|| connection.send(Kind::Binary, b"first", Wait::Forever)));
         // A call that never waits says Again for either reason, so the sender is given time to get in.
@@ -211,13 +213,27 @@ fn insist(call: impl Fn() -> Result<Outcome, Error>) -> Outcome {
 
 /// Sends messages of 1 MiB until no more are taken. Returns how many were.
 fn fill(connection: &Connection) -> usize {
-    let megabyte = vec![0; 1 << 20];
-    for taken in 0..100 {
-        if connection.send(Kind::Binary, &megabyte, Wait::Never).unwrap() == Outcome::Again {
-            return taken;
-        }
+    // A system that sizes the buffers by itself would take more in the middle of the test.
+    for (option, size) in [(libc::SO_SNDBUF, 1 << 18), (libc::SO_RCVBUF, 1 << 18)] {
+        let size: libc::c_int = size;
+        let len = size_of::<libc::c_int>() as libc::socklen_t;
+        let fd = connection.fd().unwrap().as_raw_fd();
+        // SAFETY: an int of its own size.
+        assert_eq!(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const size).cast(), len) }, 0);
     }
-    panic!("the socket takes everything")
+    let megabyte = vec![0; 1 << 20];
+    let (mut taken, mut refused) = (0, 0);
+    while refused < 3 {
+        if connection.send(Kind::Binary, &megabyte, Wait::Never).unwrap() == Outcome::Again {
+            refused += 1;
+            // The peer's window goes on opening for a moment.
+            thread::sleep(Duration::from_millis(20));
+        } else {
+            (taken, refused) = (taken + 1, 0);
+        }
+        assert!(taken < 100, "the socket takes everything");
+    }
+    taken
 }
 
 /// An address that does not answer: a listener whose queue is full.
