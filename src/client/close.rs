@@ -50,6 +50,7 @@ impl Connection {
                 return None;
             }
             if let Some(mut rx) = self.rx.try_lock() {
+                self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
                 drop(link);
                 let over = self.drain(&mut rx, patience);
                 self.leave_rx(rx);
