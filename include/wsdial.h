@@ -88,8 +88,8 @@ extern "C" {
 
 /* ---- Answers, times, kinds ------------------------------------------------------------------- */
 
-/* What a call answers when it did not fail. A dial answers WS_OK or a failure and nothing else; only
- * ws_dial_fd, ws_dial_memory and ws_handshake may say WS_AGAIN too. */
+/* What a call answers when it did not fail. A dial answers WS_OK or a failure and nothing else;
+ * only ws_dial_fd, ws_dial_memory and ws_handshake may say WS_AGAIN too. */
 #define WS_OK          0 /* Done */
 #define WS_AGAIN       1 /* Nothing can be done without waiting, and the caller would not wait */
 #define WS_TIMEOUT     2 /* The time ran out; nothing was lost; call again if you like */

@@ -100,7 +100,9 @@ impl Connection {
     fn verdict(&self) -> Result<Outcome, Error> {
         let (ended, stuck) = {
             let link = self.link.lock();
-            let stuck = link.send_failure.is_none() && (link.close.is_some() || link.unsent);
+            // Over memory what is unsent is the caller's to write, close_notify behind the end among it.
+            let unsent = link.unsent && !self.stream.is_memory();
+            let stuck = link.send_failure.is_none() && (link.close.is_some() || unsent);
             (link.ending().is_some(), stuck)
         };
         if !ended {
@@ -123,7 +125,7 @@ impl Connection {
         self.stream.shutdown();
         let mut link = self.link.lock();
         link.eof = true;
-        link.unsent = false;
+        link.unsent &= self.stream.is_memory();
         self.wake_waiters();
     }
 

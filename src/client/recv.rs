@@ -319,10 +319,14 @@ impl Connection {
     pub(super) fn see_off(&self, patience: Patience<'_>) -> Option<Over> {
         let by = self.link.lock().end_by;
         let over = self.push(by.map_or(patience, |by| patience.at_most(Wait::Until(by))));
-        let (has_failed, is_stuck) = {
+        let (has_failed, is_stuck, has_ended) = {
             let link = self.link.lock();
-            (link.failure.is_some(), link.send_failure.is_some())
+            (link.failure.is_some(), link.send_failure.is_some(), link.eof && self.stream.is_memory())
         };
+        if has_ended {
+            // The caller knows the end already, and what is left to write is shown to it as before.
+            return None;
+        }
         if over.is_some() && !by.is_some_and(|by| by <= Instant::now()) {
             return over;
         }
