@@ -44,8 +44,8 @@
  * 2. One thread receives at a time (a second is told so with a usage result, never undefined); any
  *    number send; closing is everybody's.
  * 3. Somebody must read: pings, closes and errors arrive on the reading side.
- * 4. Who does not wait calls until WS_AGAIN before waiting elsewhere: decrypted data may sit inside
- *    while the socket is silent, so a loop that waits first hangs.
+ * 4. Event loops: call until WS_AGAIN, then wait for what ws_wants says, no longer than ws_timeout.
+ *    Decrypted data may sit inside while the socket is silent, so a loop that waits first hangs.
  * 5. A message is taken whole or not at all; a timeout, a cancel or a signal loses nothing.
  * 6. Every wait has an end if you give it one; dialing and closing always have one.
  * 7. What we hand out is yours until you free it; what you hand in is yours again when the call
@@ -62,7 +62,9 @@
 #ifndef WS_DIAL_H
 #define WS_DIAL_H
 
+/* stdint.h is younger than C89, but no compiler that this library is built for is without it. */
 #include <stddef.h>
+#include <stdint.h>
 
 /* WS_MUST_USE: an answer that tells whether it worked. WS_NONNULL: an answer that is never NULL. */
 #if defined(__has_attribute)
@@ -86,7 +88,8 @@ extern "C" {
 
 /* ---- Answers, times, kinds ------------------------------------------------------------------- */
 
-/* What a call answers when it did not fail. A dial answers WS_OK or a failure and nothing else. */
+/* What a call answers when it did not fail. A dial answers WS_OK or a failure and nothing else;
+ * only ws_dial_fd, ws_dial_memory and ws_handshake may say WS_AGAIN too. */
 #define WS_OK          0 /* Done */
 #define WS_AGAIN       1 /* Nothing can be done without waiting, and the caller would not wait */
 #define WS_TIMEOUT     2 /* The time ran out; nothing was lost; call again if you like */
@@ -106,8 +109,8 @@ extern "C" {
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
-/* A connection: from ws_dial, to be freed with ws_conn_free. It owns one file descriptor and no
- * thread. */
+/* A connection: from ws_dial and its kin, to be freed with ws_conn_free. It owns one file
+ * descriptor, or none over memory, and no thread. */
 typedef struct ws_conn ws_conn;
 
 /* What is decided about dialing: from ws_dialer_new, to be freed with ws_dialer_free. Any function
@@ -117,6 +120,11 @@ typedef struct ws_dialer ws_dialer;
 
 /* A failure: immutable, the caller's, to be freed with ws_error_free. */
 typedef struct ws_error ws_error;
+
+/* A cancel token: from ws_cancel_new, to be freed with ws_cancel_free. While it is fired, every
+ * waiting call that it was given to ends. It owns one file descriptor; one may serve a thousand
+ * connections. */
+typedef struct ws_cancel ws_cancel;
 
 /* A received message. Starts as WS_MESSAGE_INIT and is filled by ws_recv. Its memory is the
  * library's: the next ws_recv into the same struct uses it again, ws_message_free gives it back,
@@ -234,6 +242,26 @@ WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes
 WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
                                            ws_error **error);
 
+/* Sends a ping every ping_ms milliseconds and awaits its pong for pong_ms more: later than that,
+ * with nothing else come from the peer either, the connection ends with WS_E_ABNORMAL_PING. 0 for
+ * ping_ms is no pings (the default), 0 for pong_ms no limit; a day each at the most
+ * (WS_E_OPTION_VALUE). There is no thread behind it: somebody must be in ws_recv, or call
+ * ws_process in time (ws_timeout). Since 0.1. */
+WS_MUST_USE int ws_dialer_set_keepalive(ws_dialer *dialer, int ping_ms, int pong_ms,
+                                        ws_error **error);
+
+/* How far ws_process reads ahead when nobody takes the messages: until so many messages, or so many
+ * bytes of them, wait for ws_recv; then the peer has to wait too. 16 and 1 MiB unless set; one
+ * message is always read. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, size_t bytes,
+                                         ws_error **error);
+
+/* With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any
+ * other call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It
+ * may also be told without a signal, every 50 ms, while the wait is for another thread. Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
+
 /* Trusts the certificates of a PEM file beside those trusted already. The file is read now
  * (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1. */
 WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_error **error);
@@ -289,6 +317,13 @@ int ws_close_code(const ws_conn *conn);
  * the connection. Since 0.1. */
 const char *ws_close_reason(const ws_conn *conn, size_t *len);
 
+/* A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as
+ * long as there is none. Since 0.1. */
+WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **error);
+
+/* For ws_stat. */
+#define WS_STAT_ROUND_TRIP 1 /* Microseconds from the last answered keepalive ping to its pong */
+
 /* ---- More about messages --------------------------------------------------------------------- */
 
 /* Limits received messages to that many bytes from the next frame on; 0 is no limit. As
@@ -309,6 +344,113 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
 /* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
  * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* ---- Event loops ----------------------------------------------------------------------------- */
+
+/* There is no mode: a connection may be waited on here and blocked on there. One turn of a loop is:
+ * ws_process, ws_recv with WS_NOWAIT until it answers WS_AGAIN, then a wait for what ws_wants says,
+ * no longer than ws_timeout. docs/event-loops.md has it at length. */
+
+/* The descriptor to wait on in poll, epoll and the like; nobody else may read, write or close it.
+ * The same until ws_conn_free. -1 over memory and for NULL. Since 0.1. */
+ptrdiff_t ws_fd(const ws_conn *conn);
+
+/* What to wait for before the next call is worth it: WS_WANT_READ and WS_WANT_WRITE are the
+ * descriptor's directions. With WS_WANT_BUFFERED a call would progress without it, so do not wait;
+ * with it and without WS_WANT_READ messages wait to be taken and nothing more is read meanwhile. 0:
+ * the end has come and was told, or conn is NULL. Ask anew before every wait. Since 0.1. */
+int ws_wants(const ws_conn *conn);
+
+/* The bits of ws_wants. */
+#define WS_WANT_READ     1 /* For bytes from the peer */
+#define WS_WANT_WRITE    2 /* For room to write */
+#define WS_WANT_BUFFERED 4 /* For nothing: a call would progress at once */
+
+/* How long to wait at the most before ws_process is to be called whatever the descriptor says: the
+ * milliseconds, rounded up, to the next ping or to the limit of a pong, of the handshake or of the
+ * close. -1: as long as you like, and for NULL. Ask anew before every wait. Since 0.1. */
+int ws_timeout(const ws_conn *conn);
+
+/* Does what can be done now without a message being delivered, and never waits: writes, answers
+ * pings, sends its own, keeps time limits, carries the handshake on. It reads ahead, as far as
+ * ws_dialer_set_read_ahead allows; ws_recv gives the messages out. WS_OK: nothing is left to do
+ * now. WS_AGAIN: the handshake, the close or unsent bytes wait for what ws_wants says. WS_CLOSED or
+ * the failure: the connection is over and every message was taken. Since 0.1. */
+WS_MUST_USE int ws_process(ws_conn *conn, ws_error **error);
+
+/* ---- Bring your own socket, or your own bytes ------------------------------------------------ */
+
+/* As ws_dial, over a connected stream socket of the caller's: TLS if url says wss, then the
+ * handshake. url says what to ask for, nothing is resolved. The socket may be in either mode and
+ * stays in it. When *out is set it belongs to the connection; when *out is NULL it is still the
+ * caller's, open. With WS_NOWAIT the answer is WS_AGAIN and *out is set: ws_handshake carries on.
+ * Since 0.1. */
+WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *dialer, int timeout_ms,
+                           ws_conn **out, ws_error **error);
+
+/* Carries on the handshake of a connection from ws_dial_fd or ws_dial_memory. WS_OK: it is open,
+ * and has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any
+ * failure of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake
+ * that never waits have 45 s. Until it is open the calls that move messages fail
+ * (WS_E_USAGE_STATE). Since 0.1. */
+WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none
+ * for ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
+ * WS_AGAIN and *out is set: move bytes with ws_output and ws_input, and call ws_handshake until it
+ * is WS_OK. Since 0.1. */
+WS_MUST_USE int ws_dial_memory(const char *url, const ws_dialer *dialer, ws_conn **out,
+                               ws_error **error);
+
+/* Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB. It is the
+ * caller's to fill until ws_input_done, whatever other calls do meanwhile, and costs memory for so
+ * long: ask when there is something to read. One thread moves input. NULL and 0 when nothing is to
+ * be read now: messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has
+ * come, or the connection is not over memory. Since 0.1. */
+void *ws_input(ws_conn *conn, size_t *room);
+
+/* Over memory: n bytes were put into the room that ws_input gave, which is given back by this. 0 is
+ * the end of what comes, with or without room. ws_recv or ws_process looks at the bytes. Since
+ * 0.1. */
+WS_MUST_USE int ws_input_done(ws_conn *conn, size_t n, ws_error **error);
+
+/* Over memory: bytes to be written to the peer, *len of them. They stay where they are until
+ * ws_output_done, whatever other calls do meanwhile. One thread moves output. NULL and 0 when there
+ * is nothing to write now, or the connection is not over memory. After the end too, until there is
+ * nothing: the close frame is among them. Since 0.1. */
+const void *ws_output(ws_conn *conn, size_t *len);
+
+/* Over memory: the first n bytes of what ws_output showed were written; it shows the others next.
+ * Since 0.1. */
+WS_MUST_USE int ws_output_done(ws_conn *conn, size_t n, ws_error **error);
+
+/* ---- Cancelling ------------------------------------------------------------------------------ */
+
+/* A token that is not fired; the caller's, until ws_cancel_free. Fails when there is no descriptor
+ * for it (WS_E_IO). Since 0.1. */
+WS_MUST_USE int ws_cancel_new(ws_cancel **out, ws_error **error);
+
+/* Ends every waiting call that has the token, now and until ws_cancel_reset: a dial with
+ * WS_E_CANCELLED, any other with WS_CANCELLED, which loses nothing. A call with WS_NOWAIT does not
+ * wait and is not ended. Any thread may fire, and a signal handler too: errno stays as it is.
+ * Firing a fired token does nothing, and neither does NULL. Since 0.1. */
+void ws_cancel_fire(const ws_cancel *cancel);
+
+/* Makes the token as new, for the next use. Only when every call that it ended has returned, or
+ * some of them may go on. NULL is fine. Since 0.1. */
+void ws_cancel_reset(const ws_cancel *cancel);
+
+/* Drops the caller's share of the token: dialers and connections that have it keep it, fired or
+ * not, as long as they need it. NULL is fine. Since 0.1. */
+void ws_cancel_free(ws_cancel *cancel);
+
+/* Gives the dialer's later dials a token, and every waiting call on their connections; NULL takes
+ * it away again. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_cancel(ws_dialer *dialer, const ws_cancel *cancel, ws_error **error);
+
+/* Gives the connection another token, or with NULL none. It counts for the calls that begin later;
+ * a call that waits already keeps the one it began with. Since 0.1. */
+WS_MUST_USE int ws_set_cancel(ws_conn *conn, const ws_cancel *cancel, ws_error **error);
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
@@ -461,6 +603,7 @@ int ws_version_number(void);
 /* The end without a close handshake. */
 #define WS_E_ABNORMAL           (-801) /* The connection ended without a close handshake */
 #define WS_E_ABNORMAL_TRUNCATED (-802) /* The TLS stream was cut without close_notify */
+#define WS_E_ABNORMAL_PING      (-803) /* The server did not answer a keepalive ping in time */
 
 /* A fault of ours. */
 #define WS_E_INTERNAL (-901) /* A fault inside the library */

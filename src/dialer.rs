@@ -182,7 +182,7 @@ impl Dialer {
     }
 
     /// How far a connection is read ahead when nobody takes its messages: until so many messages or bytes wait (16 and
-    /// 1 MiB unless set; 0 messages reads nothing ahead).
+    /// 1 MiB unless set; one message is always read).
     pub fn set_read_ahead(&mut self, messages: usize, bytes: usize) {
         self.read_ahead = (messages, bytes);
     }

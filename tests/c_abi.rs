@@ -57,6 +57,21 @@ fn a_forked_child_is_refused_and_harms_nothing() {
     run("fork.c");
 }
 
+#[test]
+fn a_connection_over_memory_lends_and_ends_as_it_should() {
+    run("memory.c");
+}
+
+#[test]
+fn a_loop_may_do_the_waiting() {
+    run("loops.c");
+}
+
+#[test]
+fn a_token_ends_every_wait_and_loses_nothing() {
+    run("cancel.c");
+}
+
 /// The program at the head of the header, as a reader copies it.
 fn program_of_the_header() -> String {
     let header = fs::read_to_string(c::root().join("include/wsdial.h")).expect("the header");
@@ -101,7 +116,7 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
     let symbols = c::succeed(Command::new("nm").args(["-D", "--defined-only"]).arg(library), "nm");
     let exported: BTreeSet<String> =
         symbols.lines().filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect();
-    assert!(exported.len() >= 45, "{exported:?}");
+    assert!(exported.len() >= 65, "{exported:?}");
     assert_eq!(exported, declared());
 }
 

@@ -54,9 +54,12 @@ int main(void)
     size_is_frozen unused = { 0 };
     const char *name = ws_subprotocol(NULL);
     int (*receive)(ws_conn *, int, ws_message *, ws_error **) = ws_recv;
+    int fd = (int)ws_fd(NULL);
+    uint64_t round_trip = 0;
+    int figure = ws_stat(NULL, WS_STAT_ROUND_TRIP, &round_trip, NULL);
     (void)unused;
     ws_message_free(&message);
-    return name && receive ? 0 : 1;
+    return name && receive && fd < 0 && figure < 0 && round_trip == 0 ? 0 : 1;
 }
 ";
 

@@ -50,6 +50,7 @@ impl Connection {
                 return None;
             }
             if let Some(mut rx) = self.rx.try_lock() {
+                self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
                 drop(link);
                 let over = self.drain(&mut rx, patience);
                 self.leave_rx(rx);
@@ -103,7 +104,9 @@ impl Connection {
     fn verdict(&self) -> Result<Outcome, Error> {
         let (ended, stuck) = {
             let link = self.link.lock();
-            let stuck = link.send_failure.is_none() && (link.close.is_some() || link.unsent);
+            // Over memory what is unsent is the caller's to write, close_notify behind the end among it.
+            let unsent = link.unsent && !self.stream.is_memory();
+            let stuck = link.send_failure.is_none() && (link.close.is_some() || unsent);
             (link.ending().is_some(), stuck)
         };
         if !ended {
@@ -126,7 +129,7 @@ impl Connection {
         self.stream.shutdown();
         let mut link = self.link.lock();
         link.eof = true;
-        link.unsent = false;
+        link.unsent &= self.stream.is_memory();
         self.wake_waiters();
     }
 

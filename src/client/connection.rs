@@ -77,6 +77,8 @@ pub struct Connection {
     pub(super) waiters: AtomicUsize,
     /// The holder of `rx` is a receiver.
     pub(super) receiving: AtomicBool,
+    /// The holder of `rx` waits, or may at any moment, and is no receiver.
+    pub(super) rx_waits: AtomicBool,
     /// The holder of `tx` waits, or may at any moment.
     pub(super) tx_waits: AtomicBool,
     pub(super) max_message: AtomicU64,
@@ -110,7 +112,7 @@ pub(super) struct Rx {
     pub(super) cipher: Buffer,
     /// From the socket, not decoded.
     pub(super) plain: Buffer,
-    /// Lent to the caller to be filled, behind the bytes that wait for more.
+    /// Lent to the caller to be filled. Apart from the bytes that came before, which a receiver may take meanwhile.
     pub(super) input: Option<Buffer>,
     /// The message that is arriving.
     pub(super) message: Vec<u8>,
@@ -180,6 +182,7 @@ impl Connection {
             turn: Condvar::new(),
             waiters: AtomicUsize::new(0),
             receiving: AtomicBool::new(false),
+            rx_waits: AtomicBool::new(false),
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
             keeps_alive: dialer.keepalive.is_some(),
@@ -251,7 +254,7 @@ impl Connection {
 
     /// Whether this process is a child of the one that dialed, which has copies of locks that others held, of keys and of
     /// unsent bytes: two processes that both move the bytes of one stream would break it for both.
-    fn is_inherited(&self) -> bool {
+    pub(super) fn is_inherited(&self) -> bool {
         self.generation != sys::fork_generation()
     }
 
@@ -423,6 +426,7 @@ impl Connection {
     /// Lets go of `rx`. A closer may wait for it: either it sees `rx` free when it tries, or we see it counted.
     #[inline]
     pub(super) fn leave_rx(&self, rx: MutexGuard<'_, Rx>) {
+        self.rx_waits.store(false, Ordering::Relaxed);
         drop(rx);
         fence_behind_unlock();
         if self.waiters.load(Ordering::SeqCst) > 0 {
@@ -453,7 +457,8 @@ impl Connection {
     /// their pool's lock may have been held by a thread that the child does not have.
     fn abandon(&mut self) {
         let (rx, tx, link) = (self.rx.get_mut(), self.tx.get_mut(), self.link.get_mut());
-        for buffer in [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut link.tls_out] {
+        let own = [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut tx.output, &mut link.tls_out];
+        for buffer in own.into_iter().chain(&mut rx.input) {
             std::mem::forget(std::mem::take(buffer));
         }
     }
@@ -472,7 +477,7 @@ fn sliced_over(patience: Patience<'_>) -> Option<Over> {
 }
 
 #[cold]
-fn forked() -> Error {
+pub(super) fn forked() -> Error {
     let sentence = "the connection was dialed by the parent of this forked process and is the parent's";
     Error::new(Code::UsageForked, sentence)
 }

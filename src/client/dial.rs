@@ -66,13 +66,13 @@ impl Client {
         let stream = match Stream::adopt(socket) {
             Ok(stream) => stream,
             Err((socket, cause)) => {
-                return Err((socket, Error::from_io(Code::Io, "not a usable stream socket", &cause)));
+                let error = Error::from_io(Code::Io, "the descriptor is not a usable stream socket", &cause);
+                return Err((socket, error.in_phase(Phase::Connect).about(&target.display)));
             }
         };
         let connection = self.connection(stream, tls, handshake, &target);
         let error = match connection.handshake(wait) {
-            Ok(Outcome::Done | Outcome::Again) => return Ok(connection),
-            Ok(_) => Error::new(Code::Cancelled, "cancelled before the request was sent").in_phase(Phase::Handshake),
+            Ok(_) => return Ok(connection),
             Err(error) => error,
         };
         match connection.into_socket() {
@@ -101,9 +101,7 @@ impl Client {
         let connection = self.connection(connect::connect(target, patience)?, tls, handshake, target);
         match connection.handshake(wait)? {
             Outcome::Done => Ok(connection),
-            Outcome::Cancelled => {
-                Err(Error::new(Code::Cancelled, "cancelled before the request was sent").in_phase(Phase::Handshake))
-            }
+            // Of the time that a resolver and a connect left, nothing was left.
             _ => {
                 Err(Error::new(Code::Timeout, "the time ran out before the server answered").in_phase(Phase::Handshake))
             }

@@ -95,6 +95,11 @@ impl Keepalive {
         matches!(self.state, State::Sent { by: Some(by), .. } if by <= now)
     }
 
+    /// When the next ping is due, whatever is awaited.
+    pub(super) fn next_at(&self) -> Instant {
+        self.next_at
+    }
+
     /// How long the last answered ping took.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip

@@ -45,6 +45,8 @@ pub(super) struct Link {
     /// The newest ping's answer (RFC 6455 5.5.3: only the newest needs one).
     pub(super) pong: Option<Payload>,
     pub(super) keepalive: Option<Box<Keepalive>>,
+    /// How long the last answered ping took; outlives the pings.
+    pub(super) round_trip: Option<Duration>,
     /// Our close frame, while it is owed.
     pub(super) close: Option<Close>,
     /// Bytes were left in `tx` when its holder went.

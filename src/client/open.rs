@@ -1,6 +1,7 @@
 //! The opening handshake over a stream that is there: TLS, then the upgrade exchange (RFC 6455 4.1), in one go or call by
 //! call. It reads and writes by the same roads as messages do.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Outcome, Rx};
@@ -36,18 +37,33 @@ impl Connection {
     /// Carries on the opening handshake: `Done` once the connection is open, `Again` from a call that would not wait. A
     /// failure, the end of the time among them, is final.
     pub fn handshake(&self, wait: Wait) -> Result<Outcome, Error> {
-        self.call_any(wait, |patience| {
-            if self.agreed.get().is_some() {
+        let answer = self.call_any(wait, |patience| {
+            if self.is_open() {
                 return Ok(Outcome::Done);
             }
             let mut rx = match self.enter_rx(patience)? {
                 Ok(rx) => rx,
                 Err(over) => return Ok(over.into()),
             };
+            self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
             let answer = self.open(&mut rx, patience);
             self.leave_rx(rx);
             answer
-        })
+        })?;
+        let code = match answer {
+            Outcome::Cancelled => Code::Cancelled,
+            Outcome::Interrupted => Code::Interrupted,
+            Outcome::Timeout => Code::Timeout,
+            _ => return Ok(answer),
+        };
+        // The call came to nothing: a token was fired before it began, or another call does the work.
+        let sentence = format!("{} before this call could carry the handshake on", code.text());
+        Err(self.about_us(Error::new(code, sentence).in_phase(Phase::Handshake)))
+    }
+
+    /// Whether the opening handshake is through.
+    pub fn is_open(&self) -> bool {
+        self.agreed.get().is_some()
     }
 
     pub(super) fn open(&self, rx: &mut Rx, patience: Patience<'_>) -> Result<Outcome, Error> {
@@ -62,6 +78,7 @@ impl Connection {
                 if let Err(error) = &answer {
                     rx.opening = None;
                     rx.over = Some(Err(error.clone()));
+                    rx.told = true;
                 }
                 return answer;
             }
@@ -78,6 +95,10 @@ impl Connection {
             if let Err(error) = self.put_request(opening.exchange.request()) {
                 return Some(Err(self.fail(error, phase)));
             }
+        }
+        // Over memory the bytes are here before anybody reads.
+        if let Some(answer) = self.feed(rx) {
+            return Some(answer);
         }
         match self.fill(rx, patience) {
             Filled::Some(_) => self.feed(rx),

@@ -135,7 +135,7 @@ impl Connection {
     pub(super) fn stop_receiving(&self, mut rx: MutexGuard<'_, Rx>) {
         if rx.awake {
             rx.awake = false;
-            self.settle(false);
+            self.settle(Some(false));
         }
         rx.rest();
         self.receiving.store(false, Ordering::Relaxed);
@@ -153,7 +153,13 @@ impl Connection {
                 return Err(Error::new(Code::UsageReceiver, "another thread is receiving on this connection"));
             }
             let Wait::Until(slice) = patience.wait.earlier(Wait::for_duration(SLICE)) else {
-                return Ok(self.rx.try_lock().ok_or(Over::Never));
+                // One that does not wait either is awaited, as in `lock_tx`.
+                match self.rx.try_lock() {
+                    Some(rx) => return Ok(Ok(rx)),
+                    None if self.rx_waits.load(Ordering::Relaxed) => return Ok(Err(Over::Never)),
+                    None => std::thread::yield_now(),
+                }
+                continue;
             };
             let entered = self.wait_for_lock(Patience { wait: Wait::Until(slice), ..patience }, |until| {
                 self.rx.try_lock_until(until.unwrap_or(slice))
@@ -281,12 +287,15 @@ impl Connection {
             link.awake = true;
             link.owe_pong(rx.decoder.control());
         }
-        self.settle(true);
+        self.settle(Some(true));
     }
 
     fn take_pong(&self, rx: &Rx) {
-        if let Some(keepalive) = &mut self.link.lock().keepalive {
+        let mut guard = self.link.lock();
+        let link = &mut *guard;
+        if let Some(keepalive) = &mut link.keepalive {
             keepalive.pong_came(rx.decoder.control(), Instant::now());
+            link.round_trip = keepalive.round_trip().or(link.round_trip);
         }
     }
 
@@ -310,10 +319,14 @@ impl Connection {
     pub(super) fn see_off(&self, patience: Patience<'_>) -> Option<Over> {
         let by = self.link.lock().end_by;
         let over = self.push(by.map_or(patience, |by| patience.at_most(Wait::Until(by))));
-        let (has_failed, is_stuck) = {
+        let (has_failed, is_stuck, has_ended) = {
             let link = self.link.lock();
-            (link.failure.is_some(), link.send_failure.is_some())
+            (link.failure.is_some(), link.send_failure.is_some(), link.eof && self.stream.is_memory())
         };
+        if has_ended {
+            // The caller knows the end already, and what is left to write is shown to it as before.
+            return None;
+        }
         if over.is_some() && !by.is_some_and(|by| by <= Instant::now()) {
             return over;
         }
@@ -415,7 +428,7 @@ impl Connection {
                 (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
             };
             if has_answers {
-                self.settle(rx.awake);
+                self.settle(Some(rx.awake));
             }
             match opened {
                 Err(error) => return Filled::End(End::Failed(error)),
@@ -449,7 +462,7 @@ impl Connection {
     fn read_socket(&self, patience: Patience<'_>, mut read: impl FnMut(bool) -> io::Result<usize>) -> io::Result<Read> {
         loop {
             let next_ping = self.tick();
-            let unsent = self.settle(false);
+            let unsent = self.settle(Some(false));
             match read(patience.may_block() && !unsent && next_ping.is_none()) {
                 Ok(n) => {
                     self.note_bytes();

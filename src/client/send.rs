@@ -286,11 +286,12 @@ impl Connection {
     }
 
     /// For whoever holds `rx` or goes to sleep: serves what is owed and writes what is unsent, if nobody else is
-    /// writing (who would leave by the link and see to it). True when bytes remain that wait for a writable socket.
-    pub(super) fn settle(&self, awake: bool) -> bool {
+    /// writing (who would leave by the link and see to it). `awake` is what the holder of `rx` says of itself; who does
+    /// not hold it says nothing. True when bytes remain that wait for a writable socket.
+    pub(super) fn settle(&self, awake: Option<bool>) -> bool {
         loop {
             let mut link = self.link.lock();
-            link.awake = awake;
+            link.awake = awake.unwrap_or(link.awake);
             if !link.owes() && !link.unsent {
                 return false;
             }
@@ -298,7 +299,7 @@ impl Connection {
                 return false;
             };
             let mut link = self.serve_and_write(tx, link, Wait::Never.into());
-            link.awake = awake;
+            link.awake = awake.unwrap_or(link.awake);
             if link.unsent || !link.owes() {
                 return link.unsent;
             }

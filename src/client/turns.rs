@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Outcome, Rx};
+use super::connection::{Connection, Outcome, Rx, forked};
 use super::recv::Turn;
 use super::send::serve;
 use crate::buffer::Buffer;
@@ -14,6 +14,9 @@ use crate::wait::{Patience, Wait};
 
 /// Less room than this is not worth a read.
 const LEAST_ROOM: usize = 16 * 1024;
+
+/// With so many bytes waiting to be looked at, no more are taken.
+const MOST_WAITING: usize = 128 * 1024;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,9 @@ impl Connection {
 
     /// What to wait for before the next call is worth it. Nothing at all: the end was told, nothing is left to do.
     pub fn wants(&self) -> Wants {
+        if self.is_inherited() {
+            return Wants::default();
+        }
         let write = {
             let link = self.link.lock();
             link.send_failure.is_none() && (link.unsent || link.owes())
@@ -59,7 +65,7 @@ impl Connection {
             (link.failure.is_some(), link.eof)
         };
         let read = match &rx.over {
-            None => !(rx.is_full(self.read_ahead) && !rx.ready.is_empty()),
+            None => !rx.is_full(self.read_ahead),
             // Behind the close frames the end of the stream is awaited.
             Some(Ok(_)) => !eof,
             Some(Err(_)) => false,
@@ -73,8 +79,17 @@ impl Connection {
     /// How long to wait at the most before the next call: until the next ping, the limit of a pong, of the handshake or
     /// of the end. `None`: as long as you like.
     pub fn timeout(&self) -> Option<Duration> {
-        let opening = self.rx.try_lock().and_then(|rx| rx.opening.as_ref().map(|opening| opening.by()));
-        let tick = if self.keeps_alive { self.tick() } else { None };
+        if self.is_inherited() {
+            return None;
+        }
+        let (opening, is_full) = match self.rx.try_lock() {
+            Some(rx) if rx.told => return None,
+            Some(rx) => (rx.opening.as_ref().map(|opening| opening.by()), rx.is_full(self.read_ahead)),
+            None => (None, false),
+        };
+        let tick = self.tick();
+        // A pong behind messages that nobody takes cannot be late.
+        let tick = if is_full { self.link.lock().keepalive.as_ref().map(|k| k.next_at()) } else { tick };
         let end_by = {
             let link = self.link.lock();
             let is_over = link.eof && !link.unsent && !link.owes();
@@ -86,7 +101,10 @@ impl Connection {
 
     /// How long the last keepalive ping took to be answered; `None` before the first was.
     pub fn round_trip(&self) -> Option<Duration> {
-        self.link.lock().keepalive.as_ref()?.round_trip()
+        if self.is_inherited() {
+            return None;
+        }
+        self.link.lock().round_trip
     }
 
     /// Does all work that needs no message delivered: writes, pings, limits, the handshake. Reads ahead as far as the
@@ -98,9 +116,11 @@ impl Connection {
                 return self.handshake(Wait::Never);
             }
             let Some(mut rx) = self.rx.try_lock() else {
-                self.settle(true);
-                return Ok(Outcome::Done);
+                // Somebody is reading, who sees to the rest.
+                let unsent = self.settle(None);
+                return Ok(if unsent { Outcome::Again } else { Outcome::Done });
             };
+            self.tick();
             self.read_ahead(&mut rx, patience);
             let ending = if rx.ready.is_empty() { rx.over.clone() } else { None };
             if let Some(ending) = ending {
@@ -111,7 +131,7 @@ impl Connection {
                 return over.map_or(ending, |over| Ok(over.into()));
             }
             self.stop_receiving(rx);
-            self.settle(false);
+            self.settle(None);
             let link = self.link.lock();
             Ok(if link.unsent || link.owes() { Outcome::Again } else { Outcome::Done })
         })
@@ -131,14 +151,14 @@ impl Connection {
     pub(crate) fn input(&self) -> Result<Option<(*mut u8, usize)>, Error> {
         self.memory_only()?;
         let mut rx = self.rx.lock();
-        let is_full = rx.is_full(self.read_ahead) && !rx.ready.is_empty();
-        let has_ended = self.stream_has_ended() || matches!(rx.over, Some(Err(_)));
+        // What is there already is worth a call before more of it.
+        let waiting = if self.secure { rx.cipher.len() } else { rx.plain.len() };
+        let is_full = rx.is_full(self.read_ahead) || waiting >= MOST_WAITING;
+        let has_ended = self.stream.has_ended() || matches!(rx.over, Some(Err(_)));
         if has_ended || (is_full && rx.input.is_none()) {
             return Ok(None);
         }
-        let rx = &mut *rx;
-        let from = if self.secure { &mut rx.cipher } else { &mut rx.plain };
-        let input = rx.input.get_or_insert_with(|| std::mem::take(from));
+        let input = rx.input.get_or_insert_default();
         match input.room(LEAST_ROOM) {
             Ok(room) => Ok(Some((room.as_mut_ptr(), room.len()))),
             Err(_) => Err(Error::new(Code::LimitMemory, "there is no memory to read into")),
@@ -162,7 +182,7 @@ impl Connection {
         if n > room {
             rx.input = Some(input);
             let sentence = format!("{n} bytes cannot have been put into a room of {room}");
-            return Err(Error::new(Code::OptionValue, sentence));
+            return Err(Error::new(Code::UsageState, sentence));
         }
         input.fill(n);
         let to = if self.secure { &mut rx.cipher } else { &mut rx.plain };
@@ -204,7 +224,7 @@ impl Connection {
         let lent = tx.output.len();
         if n > lent {
             let sentence = format!("{n} bytes cannot have been written of an output of {lent}");
-            return Err(Error::new(Code::OptionValue, sentence));
+            return Err(Error::new(Code::UsageState, sentence));
         }
         tx.output.consume(n);
         if tx.output.is_empty() {
@@ -217,13 +237,12 @@ impl Connection {
     }
 
     fn memory_only(&self) -> Result<(), Error> {
+        if self.is_inherited() {
+            return Err(self.about_us(forked()));
+        }
         if self.stream.is_memory() {
             return Ok(());
         }
         Err(Error::new(Code::UsageState, "the bytes of this connection go through its descriptor"))
-    }
-
-    fn stream_has_ended(&self) -> bool {
-        matches!(self.stream.recv(&mut [0], false), Ok(0))
     }
 }

@@ -16,10 +16,11 @@ use crate::error::{Code, Error};
 use crate::protocol::message::Kind;
 
 /// What `WS_DEFAULT` stands for in a dial and in a close.
-const DIAL_LIMIT: Duration = Duration::from_secs(45);
+pub(super) const DIAL_LIMIT: Duration = Duration::from_secs(45);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// A connection: from ws_dial, to be freed with ws_conn_free. It owns one file descriptor and no thread.
+/// A connection: from ws_dial and its kin, to be freed with ws_conn_free. It owns one file descriptor, or
+/// none over memory, and no thread.
 #[derive(Debug)]
 pub struct ws_conn {
     connection: Connection,
@@ -41,8 +42,13 @@ struct Facts {
 }
 
 impl ws_conn {
-    fn new(connection: Connection) -> ws_conn {
+    pub(super) fn new(connection: Connection) -> ws_conn {
         ws_conn { connection, fault: OnceLock::new(), subprotocol: OnceLock::new(), facts: OnceLock::new() }
+    }
+
+    /// The connection itself.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     fn facts(&self) -> &Facts {
@@ -409,12 +415,4 @@ pub unsafe extern "C" fn ws_tls_version(conn: *const ws_conn) -> *const c_char {
 pub unsafe extern "C" fn ws_tls_cipher(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the name is used.
     unsafe { guard::fact(conn, ptr::null(), |conn| pointer(conn.tls().map(|(_, cipher)| cipher))) }
-}
-
-#[cfg(feature = "test-hooks")]
-impl ws_conn {
-    /// The connection itself, for the hooks.
-    pub(super) fn inner(&self) -> &Connection {
-        &self.connection
-    }
 }

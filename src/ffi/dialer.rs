@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::error::ws_error;
 use super::guard;
-use crate::client::{Client, Outcome};
+use crate::client::{Cancel, Client, Outcome};
 use crate::dialer::Dialer;
 use crate::error::{Code, Error};
 
@@ -24,6 +24,12 @@ impl ws_dialer {
     /// The decisions as they are now.
     pub(super) fn client(&self) -> Arc<Client> {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same decisions with another token, or none.
+    pub(super) fn set_cancel(&self, token: Option<Arc<Cancel>>) {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        *client = Arc::new(client.with_cancel(token));
     }
 
     fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
@@ -49,6 +55,12 @@ pub(super) fn limit(name: &str, bytes: usize) -> Result<u64, Error> {
         return Err(Error::new(Code::OptionValue, detail));
     }
     Ok(bytes as u64)
+}
+
+/// A time in milliseconds that is no patience.
+fn interval(name: &str, ms: c_int) -> Result<u64, Error> {
+    u64::try_from(ms)
+        .map_err(|_| Error::new(Code::OptionValue, format!("{name} is {ms}; it is milliseconds from 0 on")))
 }
 
 /// A dialer with the defaults: no subprotocols, no extra headers, the operating system's trust roots,
@@ -181,6 +193,71 @@ pub unsafe extern "C" fn ws_dialer_set_buffer_sizes(
     unsafe {
         guard::call(error, || {
             guard::shared("dialer", dialer)?.change(|dialer| dialer.set_buffer_sizes(read as u64, write as u64))
+        })
+    }
+}
+
+/// Sends a ping every ping_ms milliseconds and awaits its pong for pong_ms more: later than that, with
+/// nothing else come from the peer either, the connection ends with WS_E_ABNORMAL_PING. 0 for ping_ms is
+/// no pings (the default), 0 for pong_ms no limit; a day each at the most (WS_E_OPTION_VALUE). There is
+/// no thread behind it: somebody must be in ws_recv, or call ws_process in time (ws_timeout). Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_keepalive(
+    dialer: *mut ws_dialer,
+    ping_ms: c_int,
+    pong_ms: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let dialer = guard::shared("dialer", dialer)?;
+            let (ping_ms, pong_ms) = (interval("ping_ms", ping_ms)?, interval("pong_ms", pong_ms)?);
+            dialer.change(|dialer| dialer.set_keepalive(ping_ms, pong_ms))
+        })
+    }
+}
+
+/// How far ws_process reads ahead when nobody takes the messages: until so many messages, or so many
+/// bytes of them, wait for ws_recv; then the peer has to wait too. 16 and 1 MiB unless set; one message
+/// is always read. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_read_ahead(
+    dialer: *mut ws_dialer,
+    messages: usize,
+    bytes: usize,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.set_read_ahead(messages, bytes);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any other
+/// call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It may also be
+/// told without a signal, every 50 ms, while the wait is for another thread. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_interruptible(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.set_interruptible(on != 0);
+                Ok(())
+            })
         })
     }
 }

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Deref;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::Once;
@@ -50,6 +51,27 @@ pub(super) unsafe fn fact<'a, T: 'a, R>(handle: *const T, default: R, body: impl
     match unsafe { handle.as_ref() } {
         Some(handle) => run(|| body(handle)).unwrap_or(default),
         None => default,
+    }
+}
+
+/// The same for a body that works on a connection: nothing is done on one that a fault has ended, and a panic ends it.
+///
+/// # Safety
+/// As for [`fact`].
+pub(super) unsafe fn work<R: Copy>(conn: *const ws_conn, default: R, body: impl FnOnce(&ws_conn) -> R) -> R {
+    // SAFETY: the caller's promise.
+    plain(default, || unsafe { living("conn", conn) }.map_or(default, |conn| body(&conn)))
+}
+
+/// Runs a body that a signal handler may run, so outside everything else here, which may allocate or lock. The body must
+/// do neither, and not panic. Nothing is done for NULL.
+///
+/// # Safety
+/// `handle` is NULL or a handle that is not freed during the call.
+pub(super) unsafe fn in_signal<T>(handle: *const T, body: impl FnOnce(&T)) {
+    // SAFETY: the caller's promise.
+    if let Some(handle) = unsafe { handle.as_ref() } {
+        body(handle);
     }
 }
 
@@ -169,6 +191,18 @@ pub(super) unsafe fn put<T>(place: *mut T, value: T) {
     if !place.is_null() {
         // SAFETY: the caller's promise.
         unsafe { place.write(value) };
+    }
+}
+
+/// A descriptor of the caller's, for as long as the body has use for it; who fails gives it back with `into_raw_fd`.
+///
+/// # Safety
+/// `fd` is no descriptor, or one that nobody else uses or closes during the call.
+pub(super) unsafe fn descriptor(name: &str, fd: isize) -> Result<OwnedFd, Error> {
+    match c_int::try_from(fd) {
+        // SAFETY: the caller's promise; -1, which no `OwnedFd` may be, is left out.
+        Ok(fd @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(Error::new(Code::OptionValue, format!("the argument {name} is {fd}, which is no descriptor"))),
     }
 }
 

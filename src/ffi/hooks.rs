@@ -14,7 +14,7 @@ pub unsafe extern "C" fn ws_test_panic(conn: *mut ws_conn, error: *mut *mut ws_e
     unsafe {
         guard::call(error, || {
             let conn = guard::living("conn", conn)?;
-            panic!("a test's panic on a connection with subprotocol {:?}", conn.inner().subprotocol());
+            panic!("a test's panic on a connection with subprotocol {:?}", conn.connection().subprotocol());
         })
     }
 }

@@ -8,6 +8,7 @@
 //! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod cancel;
 mod connection;
 mod dialer;
 mod error;
@@ -17,7 +18,9 @@ mod guard;
 mod hooks;
 mod message;
 mod status;
+mod turns;
 
+pub use cancel::*;
 pub use connection::*;
 pub use dialer::*;
 pub use error::*;
@@ -25,16 +28,19 @@ pub use error::*;
 pub use hooks::*;
 pub use message::*;
 pub use status::*;
+pub use turns::*;
 
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 5] = [
+    const SOURCES: [(&str, &str); 7] = [
+        ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
         ("status", include_str!("status.rs")),
+        ("turns", include_str!("turns.rs")),
     ];
 
     /// The text of every exported function, from its doc comment to its closing brace.
@@ -52,7 +58,7 @@ mod tests {
     #[test]
     fn no_exported_body_is_written_without_the_guard() {
         let exported = exported();
-        assert!(exported.len() >= 45, "found only {} exported functions", exported.len());
+        assert!(exported.len() >= 65, "found only {} exported functions", exported.len());
         for (name, item) in exported {
             let body = item.split_once(" {\n").expect("a body").1;
             let lines = body.lines().map(str::trim).filter(|line| !line.starts_with("//"));

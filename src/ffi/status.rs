@@ -39,6 +39,16 @@ pub const WS_TEXT: c_int = 1;
 /// Bytes.
 pub const WS_BINARY: c_int = 2;
 
+/// For bytes from the peer.
+pub const WS_WANT_READ: c_int = 1;
+/// For room to write.
+pub const WS_WANT_WRITE: c_int = 2;
+/// For nothing: a call would progress at once.
+pub const WS_WANT_BUFFERED: c_int = 4;
+
+/// Microseconds from the last answered keepalive ping to its pong.
+pub const WS_STAT_ROUND_TRIP: c_int = 1;
+
 /// Before anything was sent: arguments, address, options.
 pub const WS_PHASE_NONE: c_int = 0;
 /// Looking up the host name.
@@ -203,6 +213,8 @@ pub const WS_E_LIMIT_MEMORY: c_int = -704;
 pub const WS_E_ABNORMAL: c_int = -801;
 /// The TLS stream was cut without close_notify.
 pub const WS_E_ABNORMAL_TRUNCATED: c_int = -802;
+/// The server did not answer a keepalive ping in time.
+pub const WS_E_ABNORMAL_PING: c_int = -803;
 /// A fault inside the library.
 pub const WS_E_INTERNAL: c_int = -901;
 
@@ -331,6 +343,11 @@ mod tests {
         for outcome in others {
             take(&mut left, &in_c(&format!("{outcome:?}")), outcome as c_int);
         }
+        // Bits, for `|`.
+        take(&mut left, "WANT_READ", 1);
+        take(&mut left, "WANT_WRITE", 2);
+        take(&mut left, "WANT_BUFFERED", 4);
+        take(&mut left, "STAT_ROUND_TRIP", 1);
         take(&mut left, "FOREVER", -1);
         take(&mut left, "NOWAIT", 0);
         take(&mut left, "DEFAULT", -2);

@@ -38,6 +38,9 @@ impl Stream {
 
     /// The same, but a descriptor that is no usable socket is given back.
     pub(crate) fn adopt(fd: OwnedFd) -> Result<Stream, (OwnedFd, io::Error)> {
+        if let Err(error) = sys::check_stream(fd.as_fd()) {
+            return Err((fd, error));
+        }
         let socket = TcpStream::from(fd);
         match socket.set_nodelay(true) {
             // What a unix socket answers.
@@ -56,6 +59,11 @@ impl Stream {
     /// Whether the caller moves the bytes.
     pub(crate) fn is_memory(&self) -> bool {
         matches!(self, Stream::Memory { .. })
+    }
+
+    /// Whether it is over memory and nothing more will come.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self, Stream::Memory { ended } if ended.load(Ordering::SeqCst))
     }
 
     /// recv(2) into `to`: `Ok(0)` is the end. `block` lets the call itself wait; else `WouldBlock` says there is nothing.

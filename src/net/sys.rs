@@ -182,6 +182,21 @@ fn socket(family: libc::c_int) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Whether the descriptor is an open stream socket, and what it is not.
+pub(crate) fn check_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let mut kind: libc::c_int = 0;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option is an int, which is writable, and its length is told.
+    let asked = unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut len)
+    };
+    match asked {
+        0 if kind == libc::SOCK_STREAM => Ok(()),
+        0 => Err(io::Error::from_raw_os_error(libc::EPROTOTYPE)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Begins to connect a new non-blocking socket (std's connect waits for the answer). `true`: it is connected already.
 pub(crate) fn connect_tcp(addr: &SocketAddr) -> io::Result<(OwnedFd, bool)> {
     match addr {

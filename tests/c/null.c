@@ -23,6 +23,9 @@ static void facts(ws_conn *conn)
     CHECK(ws_close_reason(NULL, &len) == NULL && len == 0);
     CHECK(ws_close_reason(conn, NULL) == NULL);
     CHECK(ws_close_reason(NULL, NULL) == NULL);
+    CHECK(ws_fd(NULL) == -1 && ws_fd(conn) >= 0);
+    CHECK(ws_wants(NULL) == 0);
+    CHECK(ws_timeout(NULL) == -1);
 }
 
 static void errors(void)
@@ -63,6 +66,12 @@ static void dialing(void)
     CHECK(ws_dial(server_ws, NULL, BOUND, NULL, &error) == WS_E_USAGE_NULL);
     CHECK(strstr(ws_error_message(error), "out") != NULL);
     ws_error_free(error);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dial_fd(0, NULL, NULL, BOUND, &conn, e));
+    CHECK(conn == NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dial_fd(0, server_ws, NULL, BOUND, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dial_memory(NULL, NULL, &conn, e));
+    CHECK(conn == NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dial_memory(server_ws, NULL, NULL, e));
     /* NULL for the dialer is the defaults. */
     EXPECT_TWICE(WS_OK, (ws_conn_free(conn), ws_dial(server_ws, NULL, BOUND, &conn, e)));
     ws_conn_free(conn);
@@ -94,13 +103,46 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, "localhost", e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(dialer, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_keepalive(NULL, 1, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_read_ahead(NULL, 1, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
     ws_dialer_free(dialer);
     ws_dialer_free(NULL);
+}
+
+static void tokens(ws_conn *conn)
+{
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_cancel_new(NULL, e));
+    ws_cancel_fire(NULL);
+    ws_cancel_reset(NULL);
+    ws_cancel_free(NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_cancel(NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_set_cancel(conn, NULL, e));
+}
+
+/* Bytes that the caller moves, on no connection and on one that moves them itself. */
+static void bytes(ws_conn *conn)
+{
+    size_t len = 7;
+
+    CHECK(ws_input(NULL, &len) == NULL && len == 0);
+    CHECK(ws_input(NULL, NULL) == NULL);
+    CHECK(ws_input(conn, (len = 7, &len)) == NULL && len == 0);
+    CHECK(ws_output(NULL, (len = 7, &len)) == NULL && len == 0);
+    CHECK(ws_output(NULL, NULL) == NULL);
+    CHECK(ws_output(conn, (len = 7, &len)) == NULL && len == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_input_done(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_STATE, ws_input_done(conn, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_output_done(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_STATE, ws_output_done(conn, 0, e));
 }
 
 static void calls(ws_conn *conn)
 {
     ws_message message = WS_MESSAGE_INIT;
+    uint64_t figure = 7;
 
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
@@ -116,6 +158,13 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_handshake(NULL, BOUND, e));
+    EXPECT_TWICE(WS_OK, ws_handshake(conn, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_stat(NULL, WS_STAT_ROUND_TRIP, &figure, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_stat(conn, WS_STAT_ROUND_TRIP, NULL, e));
+    EXPECT_TWICE(WS_E_OPTION_VALUE, ws_stat(conn, 0, &figure, e));
+    CHECK(figure == 0);
     /* Nothing of it has harmed the connection; NULL with length 0 is an empty message. */
     EXPECT_TWICE(WS_OK, ws_ping(conn, NULL, 0, BOUND, e));
     EXPECT_TWICE(WS_OK, ws_pong(conn, NULL, 0, BOUND, e));
@@ -140,6 +189,8 @@ int main(int argc, char **argv)
     errors();
     dialing();
     setters();
+    tokens(conn);
+    bytes(conn);
     calls(conn);
     ws_conn_free(conn);
     return 0;

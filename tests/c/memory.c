@@ -1,0 +1,373 @@
+/* A connection over bytes that the program moves itself: what is lent stays put, nothing is lost in any order of calls,
+ * what is not taken makes the peer wait, and every end is told. The bytes go to a real server, over ws and wss. */
+
+#include <poll.h>
+
+#include "socket.h"
+
+struct pair {
+    ws_conn *conn;
+    int fd;
+    size_t step; /* the most bytes moved at a time */
+};
+
+/* Writes all that there is to write, in steps. */
+static void write_all(struct pair *pair)
+{
+    const char *bytes;
+    size_t len, again;
+
+    while ((bytes = ws_output(pair->conn, &len)) != NULL) {
+        CHECK(len > 0 && ws_output(pair->conn, &again) == (const void *)bytes && again == len);
+        len = len < pair->step ? len : pair->step;
+        len = (size_t)send(pair->fd, bytes, len, MSG_NOSIGNAL);
+        CHECK(len != (size_t)-1);
+        EXPECT(WS_OK, ws_output_done(pair->conn, len, e));
+    }
+}
+
+/* Reads once, which may wait for the server. 0 when no room is given. */
+static int read_some(struct pair *pair)
+{
+    size_t room = 0;
+    char *to = ws_input(pair->conn, &room);
+    ssize_t n;
+
+    if (to == NULL) {
+        CHECK(room == 0);
+        return 0;
+    }
+    CHECK(room >= 16 * 1024);
+    n = recv(pair->fd, to, room < pair->step ? room : pair->step, 0);
+    EXPECT(WS_OK, ws_input_done(pair->conn, n > 0 ? (size_t)n : 0, e));
+    return 1;
+}
+
+static struct pair open_pair(int secure, const char *path, size_t step, const ws_dialer *dialer)
+{
+    const char *server = secure ? server_wss : server_ws;
+    struct pair pair;
+    char url[2048];
+    ws_message message = WS_MESSAGE_INIT;
+    int result;
+
+    url_of(url, sizeof url, server, path);
+    pair.step = step;
+    pair.fd = connected(server);
+    EXPECT(WS_AGAIN, ws_dial_memory(url, dialer, &pair.conn, e));
+    CHECK(pair.conn != NULL && ws_fd(pair.conn) == -1);
+    CHECK(ws_timeout(pair.conn) > 40000 && ws_timeout(pair.conn) <= 45000);
+    EXPECT(WS_AGAIN, ws_handshake(pair.conn, WS_FOREVER, e));
+    EXPECT(WS_E_USAGE_STATE, ws_send(pair.conn, WS_TEXT, "early", 5, BOUND, e));
+    EXPECT(WS_E_USAGE_STATE, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(ws_wants(pair.conn) == (WS_WANT_READ | WS_WANT_WRITE));
+    for (;;) {
+        write_all(&pair);
+        result = ws_handshake(pair.conn, WS_DEFAULT, NULL);
+        if (result != WS_AGAIN) {
+            break;
+        }
+        write_all(&pair);
+        CHECK(read_some(&pair));
+    }
+    CHECK(result == WS_OK);
+    CHECK(ws_response_status(pair.conn) == 101 && ws_local_address(pair.conn) == NULL);
+    CHECK(ws_timeout(pair.conn) == -1);
+    return pair;
+}
+
+static void close_pair(struct pair *pair)
+{
+    ws_message message = WS_MESSAGE_INIT;
+
+    EXPECT(WS_AGAIN, ws_close(pair->conn, 1000, "done", WS_DEFAULT, e));
+    CHECK(ws_timeout(pair->conn) >= 0 && ws_timeout(pair->conn) <= 5000);
+    for (;;) {
+        int result = ws_close(pair->conn, 1000, NULL, WS_DEFAULT, NULL);
+
+        if (result == WS_OK) {
+            break;
+        }
+        CHECK(result == WS_AGAIN);
+        write_all(pair);
+        CHECK(read_some(pair));
+    }
+    EXPECT(WS_CLOSED, ws_recv(pair->conn, BOUND, &message, e));
+    CHECK(ws_close_code(pair->conn) == 1000);
+    CHECK(ws_input(pair->conn, NULL) == NULL);
+    ws_conn_free(pair->conn);
+    close(pair->fd);
+}
+
+static void receive(struct pair *pair, ws_message *message)
+{
+    int result;
+
+    while ((result = ws_recv(pair->conn, WS_FOREVER, message, NULL)) == WS_AGAIN) {
+        write_all(pair);
+        CHECK(read_some(pair));
+    }
+    CHECK(result == WS_OK);
+}
+
+static void echoes(int secure, size_t step)
+{
+    static const size_t sizes[] = { 0, 1, 125, 126, 5000, 65535, 65536, 300000 };
+    static char data[300000];
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(secure, "/echo", step, dialer);
+    ws_message message = WS_MESSAGE_INIT;
+    size_t n, i;
+
+    for (i = 0; i < sizeof data; i++) {
+        data[i] = (char)(i * 7 + i / 251);
+    }
+    for (n = 0; n < sizeof sizes / sizeof sizes[0] && sizes[n] / step < 10000; n++) {
+        /* Nobody takes the bytes at once, so they stay inside. */
+        EXPECT(WS_PENDING, ws_send(pair.conn, WS_BINARY, data, sizes[n], WS_FOREVER, e));
+        CHECK(ws_wants(pair.conn) & WS_WANT_WRITE);
+        EXPECT(WS_AGAIN, ws_flush(pair.conn, BOUND, e));
+        write_all(&pair);
+        EXPECT(WS_OK, ws_flush(pair.conn, BOUND, e));
+        CHECK(!(ws_wants(pair.conn) & WS_WANT_WRITE));
+        receive(&pair, &message);
+        CHECK(message.len == sizes[n] && memcmp(message.data, data, message.len) == 0);
+    }
+    CHECK((ws_tls_version(pair.conn) != NULL) == (secure && server_has_tls));
+    close_pair(&pair);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
+}
+
+/* What is lent is the program's until it is given back, whatever others do; and what came before it is not locked away. */
+static void lent(int secure)
+{
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(secure, "/big/3,3,3", 1 << 20, dialer);
+    ws_message message = WS_MESSAGE_INIT;
+    char copy[64], big[20000];
+    const char *out;
+    char *in;
+    size_t len, room, n;
+
+    memset(big, 'x', sizeof big);
+    /* Three messages have come in one piece, or in several when the server's system wants it so. */
+    receive(&pair, &message);
+    CHECK((in = ws_input(pair.conn, &room)) != NULL);
+    memset(in, 'i', room);
+    for (n = 1; n < 3 && ws_recv(pair.conn, BOUND, &message, NULL) == WS_OK; n++) {
+        CHECK(message.len == 3);
+    }
+    CHECK(ws_input(pair.conn, &len) == (void *)in && len == room && in[0] == 'i' && in[room - 1] == 'i');
+    EXPECT(WS_E_USAGE_STATE, ws_input_done(pair.conn, room + 1, e));
+    for (; n < 3; n++) {
+        receive(&pair, &message);
+        CHECK(message.len == 3);
+    }
+    EXPECT(WS_PENDING, ws_send(pair.conn, WS_BINARY, "first", 5, BOUND, e));
+    CHECK((out = ws_output(pair.conn, &len)) != NULL && len > 5 && len < sizeof copy);
+    memcpy(copy, out, len);
+    for (n = 0; n < 10; n++) {
+        EXPECT(WS_PENDING, ws_send(pair.conn, WS_BINARY, big, sizeof big, BOUND, e));
+        EXPECT(WS_PENDING, ws_ping(pair.conn, "p", 1, BOUND, e));
+        EXPECT(WS_AGAIN, ws_process(pair.conn, e));
+        CHECK(ws_output(pair.conn, &room) == (const void *)out && room == len && memcmp(copy, out, len) == 0);
+    }
+    EXPECT(WS_E_USAGE_STATE, ws_output_done(pair.conn, len + 1, e));
+    CHECK(send(pair.fd, out, 2, MSG_NOSIGNAL) == 2);
+    EXPECT(WS_OK, ws_output_done(pair.conn, 2, e));
+    CHECK(ws_output(pair.conn, &room) == (const void *)(out + 2) && room == len - 2 && memcmp(copy + 2, out + 2, room) == 0);
+    receive(&pair, &message);
+    CHECK(message.len == 5 && memcmp(message.data, "first", 5) == 0);
+    for (n = 0; n < 10; n++) {
+        receive(&pair, &message);
+        CHECK(message.len == sizeof big && memcmp(message.data, big, message.len) == 0);
+    }
+    close_pair(&pair);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
+}
+
+/* Bytes that a server might have sent, put in without it. */
+static int feed(ws_conn *conn, const char *bytes, size_t len)
+{
+    size_t room = 0;
+    char *to = ws_input(conn, &room);
+
+    if (to == NULL) {
+        return 0;
+    }
+    CHECK(len <= room);
+    memcpy(to, bytes, len);
+    EXPECT(WS_OK, ws_input_done(conn, len, e));
+    return 1;
+}
+
+static void the_peer_waits(void)
+{
+    ws_dialer *dialer = new_dialer();
+    ws_message message = WS_MESSAGE_INIT;
+    struct pair pair;
+    size_t n;
+
+    EXPECT(WS_OK, ws_dialer_set_read_ahead(dialer, 3, 1000, e));
+    pair = open_pair(0, "/silent", 1 << 20, dialer);
+    /* Five messages and a ping behind them. */
+    CHECK(feed(pair.conn, "\x81\x01" "1\x81\x01" "2\x81\x01" "3\x81\x01" "4\x81\x01" "5\x89\x00", 17));
+    EXPECT(WS_OK, ws_process(pair.conn, e));
+    CHECK(ws_wants(pair.conn) == WS_WANT_BUFFERED);
+    CHECK(ws_input(pair.conn, NULL) == NULL && ws_output(pair.conn, NULL) == NULL);
+    for (n = 0; n < 2; n++) {
+        EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+        CHECK(message.len == 1 && message.data[0] == (char)('1' + (int)n));
+    }
+    CHECK(ws_wants(pair.conn) == (WS_WANT_BUFFERED | WS_WANT_READ));
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    /* Two are left, which is below the bound: the ping behind them is reached and answered. */
+    EXPECT(WS_AGAIN, ws_process(pair.conn, e));
+    CHECK(ws_output(pair.conn, &n) != NULL && n == 6);
+    EXPECT(WS_OK, ws_output_done(pair.conn, n, e));
+    EXPECT(WS_OK, ws_process(pair.conn, e));
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(message.data[0] == '5');
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(ws_wants(pair.conn) == WS_WANT_READ);
+    /* Room that is lent hides nothing that has come before. */
+    CHECK(feed(pair.conn, "\x81\x01" "6\x81\x01" "7\x81", 7));
+    CHECK(ws_input(pair.conn, &n) != NULL);
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(message.data[0] == '7');
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(feed(pair.conn, "\x01" "8", 2));
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(message.data[0] == '8');
+    /* Many bytes that nobody looks at are not taken without end. */
+    for (n = 0; n < 10000 && feed(pair.conn, "\x82\x0f" "fifteen bytes..", 17); n++) {
+    }
+    CHECK(n > 1000 && n < 10000);
+    CHECK(ws_wants(pair.conn) & WS_WANT_BUFFERED);
+    while (n-- > 0) {
+        EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+        CHECK(message.len == 15);
+    }
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, &message, e));
+    /* What is not written is not taken without end either. */
+    for (n = 0; ws_send(pair.conn, WS_BINARY, "0123456789", 10, BOUND, NULL) == WS_PENDING; n++) {
+        CHECK(n < 1000000);
+    }
+    EXPECT(WS_AGAIN, ws_send(pair.conn, WS_BINARY, "x", 1, BOUND, e));
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
+}
+
+/* The program's own failure code, and the close frame on the output. */
+static void a_violation_is_answered(void)
+{
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(0, "/silent", 1 << 20, dialer);
+    ws_message message = WS_MESSAGE_INIT;
+    const unsigned char *out;
+    size_t len;
+
+    CHECK(feed(pair.conn, "\x81\x02ok\xc1\x01x", 7));
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(strcmp(message.data, "ok") == 0);
+    /* The close frame is shown first; the failure is told when it is taken. */
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(ws_wants(pair.conn) & WS_WANT_WRITE);
+    CHECK(ws_timeout(pair.conn) >= 0 && ws_timeout(pair.conn) <= 5000);
+    CHECK((out = ws_output(pair.conn, &len)) != NULL && len > 8 && out[0] == 0x88);
+    CHECK((out[6] ^ out[2]) == 0x03 && (out[7] ^ out[3]) == 0xea); /* 1002 */
+    EXPECT(WS_OK, ws_output_done(pair.conn, len, e));
+    EXPECT(WS_E_PROTOCOL_RESERVED_BIT, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_E_PROTOCOL_RESERVED_BIT, ws_process(pair.conn, e));
+    EXPECT(WS_E_PROTOCOL_RESERVED_BIT, ws_send(pair.conn, WS_TEXT, "x", 1, BOUND, e));
+    CHECK(ws_wants(pair.conn) == 0 && ws_timeout(pair.conn) == -1);
+    CHECK(ws_input(pair.conn, NULL) == NULL && ws_output(pair.conn, NULL) == NULL);
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
+}
+
+static void ends(void)
+{
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(0, "/silent", 1 << 20, dialer);
+    ws_message message = WS_MESSAGE_INIT;
+    ws_conn *conn;
+
+    /* The end behind a message and in the middle of another. */
+    CHECK(feed(pair.conn, "\x81\x02ok\x81\x02x", 7));
+    EXPECT(WS_OK, ws_input_done(pair.conn, 0, e));
+    CHECK(ws_input(pair.conn, NULL) == NULL);
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_E_ABNORMAL, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_E_ABNORMAL, ws_process(pair.conn, e));
+    CHECK(ws_close_code(pair.conn) == 1006 && ws_wants(pair.conn) == 0);
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+
+    /* The peer's close, our answer, the end. */
+    pair = open_pair(0, "/silent", 1 << 20, dialer);
+    CHECK(feed(pair.conn, "\x88\x02\x03\xe9", 4));
+    EXPECT(WS_AGAIN, ws_process(pair.conn, e));
+    write_all(&pair);
+    EXPECT(WS_CLOSED, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_CLOSED, ws_process(pair.conn, e));
+    CHECK(ws_close_code(pair.conn) == 1001);
+    EXPECT(WS_OK, ws_input_done(pair.conn, 0, e));
+    EXPECT(WS_OK, ws_close(pair.conn, 1000, NULL, BOUND, e));
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+
+    /* In the handshake: an end, rubbish, and a rejection. */
+    EXPECT(WS_AGAIN, ws_dial_memory("ws://localhost/", NULL, &conn, e));
+    EXPECT(WS_OK, ws_input_done(conn, 0, e));
+    EXPECT(WS_E_HANDSHAKE_EOF, ws_handshake(conn, BOUND, e));
+    EXPECT(WS_E_HANDSHAKE_EOF, ws_process(conn, e));
+    EXPECT(WS_E_HANDSHAKE_EOF, ws_recv(conn, BOUND, &message, e));
+    CHECK(!(ws_wants(conn) & (WS_WANT_READ | WS_WANT_BUFFERED)));
+    ws_conn_free(conn);
+    EXPECT(WS_AGAIN, ws_dial_memory("ws://localhost/", NULL, &conn, e));
+    CHECK(feed(conn, "SSH-2.0-rubbish\r\n\r\n", 19));
+    EXPECT(WS_E_HANDSHAKE_HEAD, ws_process(conn, e));
+    ws_conn_free(conn);
+    EXPECT(WS_AGAIN, ws_dial_memory("ws://localhost/", NULL, &conn, e));
+    CHECK(feed(conn, "HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nno", 41));
+    CHECK(ws_wants(conn) & WS_WANT_BUFFERED);
+    EXPECT(WS_AGAIN, ws_handshake(conn, WS_NOWAIT, e));
+    CHECK(feed(conn, "no", 2));
+    EXPECT(WS_E_REJECTED, ws_handshake(conn, WS_NOWAIT, e));
+    EXPECT(WS_E_REJECTED, ws_handshake(conn, WS_NOWAIT, e));
+    ws_conn_free(conn);
+    /* What is lent when it is freed. */
+    EXPECT(WS_AGAIN, ws_dial_memory("ws://localhost/", NULL, &conn, e));
+    CHECK(ws_input(conn, NULL) != NULL && ws_output(conn, NULL) != NULL);
+    ws_conn_free(conn);
+    EXPECT(WS_E_URL_SCHEME, ws_dial_memory("http://localhost/", NULL, &conn, e));
+    CHECK(conn == NULL);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
+}
+
+int main(int argc, char **argv)
+{
+    int secure;
+
+    start(argc, argv);
+    for (secure = 0; secure < 2; secure++) {
+        echoes(secure, 1);
+        echoes(secure, 1000);
+        echoes(secure, 1 << 20);
+        lent(secure);
+    }
+    the_peer_waits();
+    a_violation_is_answered();
+    ends();
+    return 0;
+}
