@@ -5,6 +5,8 @@
 
 #[path = "scheduler/drivers.rs"]
 mod drivers;
+#[path = "scheduler/memory.rs"]
+mod memory;
 #[path = "scheduler/peer.rs"]
 mod peer;
 mod raw;
@@ -38,6 +40,16 @@ fn broken_off_calls() {
 #[test]
 fn calls_that_never_wait() {
     run("polling", drivers::polling, false, 150);
+}
+
+#[test]
+fn memory() {
+    run("memory", memory::memory, false, 150);
+}
+
+#[test]
+fn memory_and_tls() {
+    run("memory", memory::memory, true, 40);
 }
 
 #[test]
