@@ -67,18 +67,18 @@ impl Connection {
     /// Reads for nobody until the stream ends. Messages that were whole before stay for a receiver; what comes now is
     /// dropped.
     fn drain(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Over> {
-        while let Some(Turn::Message(kind)) = self.next_buffered(rx) {
+        // A closer that never waits comes back: only its first call finds what was there before it.
+        while !rx.drains
+            && let Some(Turn::Message(kind)) = self.next_buffered(rx)
+        {
             rx.keep(kind);
         }
+        rx.drains = true;
         loop {
             match self.next_message(rx, patience) {
                 Turn::Message(_) => rx.message.clear(),
                 Turn::Impatient(over) => return Some(over),
-                Turn::Over => {
-                    // The closer knows. A receiver is told as well, but a loop that only closes need not call one.
-                    rx.told = true;
-                    return self.drain_stream(rx, patience);
-                }
+                Turn::Over => return self.drain_stream(rx, patience),
             }
         }
     }

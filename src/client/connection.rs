@@ -121,6 +121,8 @@ pub(super) struct Rx {
     pub(super) ready_bytes: usize,
     /// The end, once a receiver has met it.
     pub(super) over: Option<Result<Outcome, Error>>,
+    /// A closer reads for nobody.
+    pub(super) drains: bool,
     /// The end was told to a receiver.
     pub(super) told: bool,
     /// This reader told the link that it is awake.
@@ -167,6 +169,7 @@ impl Connection {
             ready: VecDeque::new(),
             ready_bytes: 0,
             over: None,
+            drains: false,
             told: false,
             awake: false,
             large: false,

@@ -71,8 +71,8 @@ impl Connection {
             Some(Err(_)) => false,
         };
         let is_wet = !rx.dry && rx.over.is_none() && (!rx.plain.is_empty() || !rx.cipher.is_empty());
-        // A close frame that is still to leave is told of only when it has left.
-        let has_end = !rx.told && !write && (rx.over.is_some() || has_failed);
+        // A close frame that is still to leave is told of only when it has left; a closer need not be told.
+        let has_end = !rx.told && !rx.drains && !write && (rx.over.is_some() || has_failed);
         Wants { read: read && !has_failed, write, buffered: is_wet || has_end || !rx.ready.is_empty() }
     }
 
