@@ -182,6 +182,27 @@ impl Write for Both<'_> {
     }
 }
 
+// RFC 6455 rule 8.1-handshake
+#[test]
+fn a_subprotocol_that_is_not_utf8_fails_the_handshake() {
+    let (url, server) = serve(|mut stream| {
+        let head = read_head(&mut stream);
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: js"
+        );
+        stream.write_all(&[answer.as_bytes(), b"\xffn\r\n\r\n"].concat()).unwrap();
+    });
+    let mut dialer = Dialer::new();
+    dialer.add_subprotocol("json").unwrap();
+    let error = Client::new(dialer).dial(&url, bound()).unwrap_err();
+    assert_eq!(error.code(), Code::HandshakeSubprotocol, "{error}");
+    assert!(error.to_string().contains("js\\xffn"), "{error}");
+    server.join().unwrap();
+}
+
 // RFC 6455 rule 4.1-tls-first
 // RFC 6455 rule 4.1-sni
 #[test]

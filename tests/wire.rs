@@ -1,6 +1,6 @@
 //! The wire, rule by rule: each demand of RFC 6455 on a client (`tests/wire/rules.toml`) -> the file that meets it ->
 //! the tests that show it, found by their tags. Fails on a rule without a test and on a tag without a rule, and compares
-//! `docs/wire.md` with what it finds; `WSDIAL_BLESS=1` writes it, and takes `open` off the rules that have a test now.
+//! `docs/wire.md` with what it finds; `WSDIAL_BLESS=1` writes it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,7 +17,6 @@ struct Rule {
     text: String,
     source: String,
     left: String,
-    open: bool,
 }
 
 impl Rule {
@@ -35,8 +34,6 @@ struct Proof {
 
 #[test]
 fn every_rule_has_a_test_and_the_page_says_so() {
-    let blesses = std::env::var_os("WSDIAL_BLESS").is_some();
-    let list = root().join("tests/wire/rules.toml");
     let mut proofs = BTreeMap::new();
     for place in PLACES {
         for path in files(&root().join(place)) {
@@ -47,14 +44,11 @@ fn every_rule_has_a_test_and_the_page_says_so() {
         }
     }
     proofs.values_mut().for_each(|list| list.sort());
-    if blesses {
-        std::fs::write(&list, without_met(&read(&list), &proofs)).unwrap();
-    }
-    let rules = parse_rules(&read(&list));
+    let rules = parse_rules(&read(&root().join("tests/wire/rules.toml")));
     assert_eq!(faults(&rules, &proofs), Vec::<String>::new());
     let page = page(&rules, &proofs);
     let path = root().join("docs/wire.md");
-    if blesses {
+    if std::env::var_os("WSDIAL_BLESS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
     assert!(read(&path) == page, "docs/wire.md is not what the tests show: WSDIAL_BLESS=1 cargo test --test wire");
@@ -68,13 +62,12 @@ fn faults(rules: &[Rule], proofs: &BTreeMap<String, Vec<Proof>>) -> Vec<String> 
         if rules[..i].iter().any(|other| other.id == *id) {
             faults.push(format!("rule {id} is there twice"));
         }
-        match (proofs.contains_key(id), rule.open, rule.left.is_empty()) {
-            (false, false, true) => faults.push(format!("rule {id} has no test")),
-            (true, true, _) => faults.push(format!("rule {id} has a test and is no longer open")),
-            (true, _, false) => faults.push(format!("rule {id} has a test and is not left any more")),
+        match (proofs.contains_key(id), rule.left.is_empty()) {
+            (false, true) => faults.push(format!("rule {id} has no test")),
+            (true, false) => faults.push(format!("rule {id} has a test and is not left any more")),
             _ => {}
         }
-        if !rule.open && !root().join(&rule.source).is_file() {
+        if !root().join(&rule.source).is_file() {
             faults.push(format!("rule {id} names {}, which is not there", rule.source));
         }
     }
@@ -86,7 +79,7 @@ fn faults(rules: &[Rule], proofs: &BTreeMap<String, Vec<Proof>>) -> Vec<String> 
     faults
 }
 
-/// The rules of the file: `[[rule]]`, then `key = "text"` or `key = true`.
+/// The rules of the file: `[[rule]]`, then `key = "text"`.
 fn parse_rules(text: &str) -> Vec<Rule> {
     let mut rules = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -103,27 +96,10 @@ fn parse_rules(text: &str) -> Vec<Rule> {
             "text" => rule.text = text(),
             "source" => rule.source = text(),
             "left" => rule.left = text(),
-            "open" => rule.open = value == "true",
             _ => panic!("no key of a rule: {key}"),
         }
     }
     rules
-}
-
-/// The file of rules without the `open` of those that have a test.
-fn without_met(text: &str, proofs: &BTreeMap<String, Vec<Proof>>) -> String {
-    let mut is_met = false;
-    let mut kept = String::new();
-    for line in text.lines() {
-        if let Some(id) = line.strip_prefix("id = ") {
-            is_met = proofs.contains_key(id.trim_matches('"'));
-        }
-        if !(is_met && line == "open = true") {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-    }
-    kept
 }
 
 /// The tags of a file, each with the test behind it: comments that hold nothing else, before the test's first line.
@@ -171,7 +147,6 @@ fn page(rules: &[Rule], proofs: &BTreeMap<String, Vec<Proof>>) -> String {
         }
         let shown = match proofs.get(&rule.id) {
             Some(list) => list.iter().map(link).collect::<Vec<_>>().join("<br>"),
-            None if rule.open => "not yet".to_owned(),
             None => rule.left.clone(),
         };
         let source = format!("[{0}](../{0})", rule.source);
@@ -234,10 +209,6 @@ fn what_is_wrong_is_told() {
     assert_eq!(told(&[rule("1-a")], &[]), "rule 1-a has no test");
     assert_eq!(told(&[rule("1-a"), rule("1-a")], &["1-a"]), "rule 1-a is there twice");
     assert_eq!(told(&[], &["1-b"]), "a.rs: it names rule 1-b, which is not there");
-    let file = "id = \"1-a\"\nopen = true\n\nid = \"1-b\"\nopen = true\n";
-    assert_eq!(without_met(file, &BTreeMap::from([proof("1-a")])), "id = \"1-a\"\n\nid = \"1-b\"\nopen = true\n");
-    let open = Rule { open: true, ..rule("1-a") };
-    assert_eq!(told(&[open], &["1-a"]), "rule 1-a has a test and is no longer open");
     let left = Rule { left: "reason".into(), ..rule("1-a") };
     assert_eq!(told(&[left], &[]), "");
     let gone = Rule { source: "gone.rs".into(), ..rule("1-a") };

@@ -24,6 +24,9 @@ const DIRECT: u64 = 4096;
 /// How much is read when a large message is expected: its header and little of its payload.
 const HEADER_READ: usize = 1024;
 
+/// How long a failed connection waits for the server to take its close frame and end the stream.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// The size above which a message counts as large.
 const LARGE: usize = 32 * 1024;
 
@@ -263,12 +266,34 @@ impl Connection {
         if out && failed {
             self.take_leave();
             self.stream.shutdown_write();
+            self.linger(wait);
         }
         if !out && (stuck || by.is_some_and(|by| by <= Instant::now())) {
             self.stream.shutdown();
             return true;
         }
         out
+    }
+
+    /// Behind the close frame of a failure: reads away what the server still sends until it ends the stream, but not
+    /// for long. Bytes that meet a closed socket are answered with a reset, and a server that is still writing then gives
+    /// up before it reads why (RFC 6455 7.1.1 has trailing bytes discarded too).
+    fn linger(&self, wait: Wait) {
+        let wait = wait.earlier(Wait::for_duration(LINGER));
+        let mut away = [0; 4096];
+        while wait != Wait::Never && !self.link.lock().eof {
+            match self.stream.recv(&mut away, false) {
+                Ok(n) if n > 0 && !wait.is_over() => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.stream.poll(true, false, wait).is_ok_and(|ready| ready.read) {
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            self.stream.shutdown();
+            self.link.lock().eof = true;
+        }
     }
 
     /// Reads more.

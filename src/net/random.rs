@@ -91,6 +91,7 @@ mod tests {
 
     use super::*;
 
+    // RFC 6455 rule 5.3-strong-key
     #[test]
     fn keys_differ_within_and_across_threads() {
         let other = std::thread::spawn(|| (0..1000).map(|_| mask_key()).collect::<Vec<_>>()).join().unwrap();
