@@ -9,7 +9,7 @@ tools/setup.sh test
 step 2/6 "building library, echo server and examples (two to four minutes the first time, then seconds)"
 tools/build.sh
 step 3/6 "Rust and C (two to three minutes)"
-cargo test --locked --quiet
+cargo test --locked --quiet --no-fail-fast
 step 4/6 "the examples (half a minute)"
 tools/examples.sh
 step 5/6 "Python: the wheel, its types, its tests (half a minute)"
