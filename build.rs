@@ -142,16 +142,18 @@ fn declaration(item: &str) -> String {
 fn comment(text: &str) -> String {
     let mut out = String::from("/*");
     let mut column = out.len();
-    for word in text.split_whitespace() {
-        if column + 1 + word.len() > WIDTH {
+    let words: Vec<&str> = text.split(' ').collect();
+    for (n, word) in words.iter().enumerate() {
+        // The end of the comment stays with its last word.
+        let end = if n + 1 == words.len() { " */" } else { "" };
+        if column + 1 + word.len() + end.len() > WIDTH {
             out += "\n *";
             column = 2;
         }
-        out += " ";
-        out += word;
+        out += &format!(" {word}{end}");
         column += 1 + word.len();
     }
-    if column + 3 > WIDTH { out + "\n */" } else { out + " */" }
+    out
 }
 
 /// A struct, the comments of its fields each on one line.

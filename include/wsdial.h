@@ -122,8 +122,8 @@ typedef struct ws_error ws_error;
  * library's: the next ws_recv into the same struct uses it again, ws_message_free gives it back,
  * once. It is independent of the connection, is not copied by assignment (two structs, one memory),
  * and one thread uses it at a time. After any result but WS_OK data is NULL, len and kind are 0,
- * and the memory stays for the next call. The layout is final; what is named private is not yours.
- */
+ * and the memory stays for the next call. The layout is final; what is named private is not
+ * yours. */
 typedef struct ws_message {
     /* The payload; one NUL behind it, not counted. */
     const char *data;
@@ -142,13 +142,13 @@ typedef struct ws_message {
 
 /* ---- The five -------------------------------------------------------------------------------- */
 
-/* Dials url, "ws://host:port/path?query" or wss: resolves, connects to any of the host's addresses,
- * does TLS, asks for the upgrade and checks the answer. dialer NULL is the secure defaults.
- * timeout_ms is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused. WS_OK sets *out, the
- * caller's until ws_conn_free; a failure sets it to NULL and answers what went wrong (WS_E_TIMEOUT
- * when the time ran out, the phase says in what; WS_E_REJECTED when the server said no:
- * ws_error_http_status tells more). A message that came right behind the server's answer is not
- * lost. Since 0.1. */
+/* Dials url, "ws://host:port/path?query", wss with TLS, or "ws+unix:/path/of/socket:/path":
+ * resolves, connects to any of the host's addresses, does TLS, asks for the upgrade and checks the
+ * answer. dialer NULL is the secure defaults. timeout_ms is for all of it: WS_DEFAULT is 45 s,
+ * WS_NOWAIT is refused. WS_OK sets *out, the caller's until ws_conn_free. A failure sets it to
+ * NULL: WS_E_TIMEOUT when the time ran out (ws_error_phase tells in what), WS_E_REJECTED when the
+ * server said no (ws_error_http_status and its neighbours tell more), or what was wrong. A message
+ * that came right behind the server's answer is not lost. Since 0.1. */
 WS_MUST_USE int ws_dial(const char *url, const ws_dialer *dialer, int timeout_ms, ws_conn **out,
                         ws_error **error);
 
@@ -167,8 +167,8 @@ WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, i
 /* Receives the next whole message into *out, answers pings on the way, and finishes what the peer
  * closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT)
  * and WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the
- * peer's close has come and was answered; ws_close_code tells why. A failure ends the connection,
- * after the messages that came before it, and is what every later call answers too. Since 0.1. */
+ * peer's close has come and was answered; ws_close_code tells why. A failure of the connection
+ * comes after the messages that came before it, and every later call answers it too. Since 0.1. */
 WS_MUST_USE int ws_recv(ws_conn *conn, int timeout_ms, ws_message *out, ws_error **error);
 
 /* The close handshake: sends a close frame with code (1000 to 1003, 1007 to 1014, 3000 to 4999, or
@@ -177,8 +177,8 @@ WS_MUST_USE int ws_recv(ws_conn *conn, int timeout_ms, ws_message *out, ws_error
  * join the wait and get the same answer. It wakes who waits in ws_recv and ws_send; messages that
  * it has to read over are dropped; it frees nothing. WS_OK: both close frames have passed.
  * WS_TIMEOUT: the peer's did not come, the connection is shut all the same. WS_AGAIN: with
- * WS_NOWAIT, it goes on; call again. A failure that was there before stays the answer. Since 0.1.
- */
+ * WS_NOWAIT, it goes on; call again. A failure that was there before stays the answer. Since
+ * 0.1. */
 int ws_close(ws_conn *conn, int code, const char *reason, int timeout_ms, ws_error **error);
 
 /* ---- Lifetime -------------------------------------------------------------------------------- */
@@ -189,8 +189,8 @@ void ws_message_free(ws_message *message);
 
 /* Frees a connection and closes its descriptor; never waits. A connection that was not closed
  * before is cut. No other call on it may be under way or follow: this is the only function of which
- * that is asked. In a forked child only the child's descriptor is closed. NULL is fine. Since 0.1.
- */
+ * that is asked. In a forked child only the child's descriptor is closed. NULL is fine. Since
+ * 0.1. */
 void ws_conn_free(ws_conn *conn);
 
 /* ---- The dialer ------------------------------------------------------------------------------ */
@@ -357,8 +357,8 @@ void ws_error_free(ws_error *error);
  * text is static. An error's own sentence, ws_error_message, says more. Since 0.1. */
 WS_NONNULL const char *ws_strerror(int code);
 
-/* A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. Since 0.1.
- */
+/* A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. Since
+ * 0.1. */
 WS_NONNULL const char *ws_phase_name(int phase);
 
 /* ---- Version --------------------------------------------------------------------------------- */

@@ -300,18 +300,25 @@ impl Connection {
     }
 
     /// Lets go of `rx`. A closer may wait for it: either it sees `rx` free when it tries, or we see it counted.
+    #[inline]
     pub(super) fn leave_rx(&self, rx: MutexGuard<'_, Rx>) {
         drop(rx);
         fence_behind_unlock();
         if self.waiters.load(Ordering::SeqCst) > 0 {
-            let _link = self.link.lock();
-            self.turn.notify_all();
+            self.wake_closers();
         }
+    }
+
+    #[cold]
+    fn wake_closers(&self) {
+        let _link = self.link.lock();
+        self.turn.notify_all();
     }
 }
 
 /// Orders the end of a lock before the reads that follow. On x86-64 letting go of a lock is a locked instruction, which
 /// is the full fence already: a second one would cost as much as decoding a small message.
+#[inline]
 fn fence_behind_unlock() {
     if cfg!(target_arch = "x86_64") {
         compiler_fence(Ordering::SeqCst);

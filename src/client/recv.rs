@@ -24,6 +24,9 @@ const DIRECT: u64 = 4096;
 /// How much is read when a large message is expected: its header and little of its payload.
 const HEADER_READ: usize = 1024;
 
+/// How long a failed connection waits for the server to take its close frame and end the stream.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// The size above which a message counts as large.
 const LARGE: usize = 32 * 1024;
 
@@ -56,6 +59,34 @@ enum Read {
     Impatient,
 }
 
+impl Rx {
+    /// Takes the next message when it is whole in the buffer.
+    #[inline]
+    fn whole(&mut self, message: &mut Message, max_message: u64) -> bool {
+        if !self.ready.is_empty() || self.over.is_some() {
+            return false;
+        }
+        self.decoder.set_max_message(max_message);
+        let Some((taken, kind)) = self.decoder.decode_whole(self.plain.filled(), &mut message.data) else {
+            return false;
+        };
+        self.plain.consume(taken);
+        self.large = message.data.len() > LARGE;
+        message.kind = kind;
+        true
+    }
+
+    /// Gives buffers away when their receiver goes.
+    #[inline]
+    fn rest(&mut self) {
+        // More than a little is whole messages, which their reader fetches next.
+        if self.plain.len() <= LITTLE {
+            self.plain.rest();
+        }
+        self.cipher.rest();
+    }
+}
+
 impl Connection {
     /// Receives the next whole message. Any answer but `Done` leaves `message` empty, its memory kept for the next
     /// call; a part of a message that has come stays with the connection.
@@ -67,17 +98,19 @@ impl Connection {
             None => self.enter_rx(wait)?,
         };
         let Some(mut rx) = rx else { return Ok(Outcome::of_impatience(wait)) };
+        // Most messages are whole in the buffer: they go the short way, into the caller's memory and out.
+        if rx.whole(message, self.max_message.load(Ordering::Relaxed)) {
+            rx.rest();
+            self.leave_rx(rx);
+            return Ok(Outcome::Done);
+        }
         self.receiving.store(true, Ordering::Relaxed);
         let answer = self.recv_in(&mut rx, message, wait);
         if rx.awake {
             rx.awake = false;
             self.settle(false);
         }
-        // More than a little is whole messages, which their reader fetches next.
-        if rx.plain.len() <= LITTLE {
-            rx.plain.rest();
-        }
-        rx.cipher.rest();
+        rx.rest();
         self.receiving.store(false, Ordering::Relaxed);
         self.leave_rx(rx);
         answer
@@ -233,12 +266,34 @@ impl Connection {
         if out && failed {
             self.take_leave();
             self.stream.shutdown_write();
+            self.linger(wait);
         }
         if !out && (stuck || by.is_some_and(|by| by <= Instant::now())) {
             self.stream.shutdown();
             return true;
         }
         out
+    }
+
+    /// Behind the close frame of a failure: reads away what the server still sends until it ends the stream, but not
+    /// for long. Bytes that meet a closed socket are answered with a reset, and a server that is still writing then gives
+    /// up before it reads why (RFC 6455 7.1.1 has trailing bytes discarded too).
+    fn linger(&self, wait: Wait) {
+        let wait = wait.earlier(Wait::for_duration(LINGER));
+        let mut away = [0; 4096];
+        while wait != Wait::Never && !self.link.lock().eof {
+            match self.stream.recv(&mut away, false) {
+                Ok(n) if n > 0 && !wait.is_over() => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.stream.poll(true, false, wait).is_ok_and(|ready| ready.read) {
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            self.stream.shutdown();
+            self.link.lock().eof = true;
+        }
     }
 
     /// Reads more.

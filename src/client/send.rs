@@ -19,8 +19,11 @@ use crate::wait::Wait;
 /// Unsent bytes above which nothing more is taken.
 const UNSENT_LIMIT: usize = 1 << 20;
 
-/// The most that is masked or sealed in one turn: bounds how long the link is held, and stays in the cache.
-const PORTION: usize = 64 * 1024;
+/// The most that is sealed in one turn: bounds how long the link is held. Whole records.
+const SEALED: usize = 64 * 1024;
+
+/// A message up to here is framed on the stack.
+const SMALL: usize = 1024;
 
 impl Connection {
     /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
@@ -33,7 +36,10 @@ impl Connection {
             Ok(tx) => tx,
             Err(answer) => return Ok(answer),
         };
-        let put = self.put_message(&mut tx, kind, data, wait);
+        let put = match data.len() {
+            ..=SMALL => self.put_small(&mut tx, kind, data, wait),
+            _ => self.put_message(&mut tx, kind, data, wait),
+        };
         self.leave_tx(tx, put, wait)
     }
 
@@ -114,18 +120,43 @@ impl Connection {
         }
     }
 
+    /// A small message, which most are, leaves without a buffer.
+    fn put_small(&self, tx: &mut Tx, kind: Kind, data: &[u8], wait: Wait) -> Result<bool, Lost> {
+        let mut frame = [0; MAX_HEADER + SMALL];
+        let len = encoder::message_frame(&mut frame, kind, data, random::mask_key());
+        let mut frame = &frame[..len];
+        if self.secure {
+            seal(&mut self.link.lock(), frame, &mut tx.wire).map_err(Lost::Error)?;
+            return self.write_out(tx, wait).map_err(Lost::Io);
+        }
+        if tx.wire.is_empty() {
+            self.tx_waits.store(wait != Wait::Never, Ordering::Relaxed);
+            match self.stream.send(frame, wait == Wait::Forever) {
+                Ok(n) => frame = &frame[n..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(Lost::Io(error)),
+            }
+            if frame.is_empty() {
+                return Ok(true);
+            }
+        }
+        tx.wire.extend(frame).map_err(|_| no_memory())?;
+        self.write_out(tx, wait).map_err(Lost::Io)
+    }
+
     /// Header, then payload masked while it is copied, portion by portion; what the socket does not take in time
     /// stays in `wire`, whole. `Ok(true)` when nothing stayed.
     fn put_message(&self, tx: &mut Tx, kind: Kind, data: &[u8], wait: Wait) -> Result<bool, Lost> {
         let key = random::mask_key();
         let mut header = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut header, kind, data.len() as u64, key);
-        let portion = self.write_size.min(PORTION);
+        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
         let mut header = &header[..header_len];
         let mut at = 0;
         let mut full = false;
         loop {
-            let end = data.len().min(at + portion);
+            // The header counts too: else the first portion would need more than a buffer of the pool, or a record more.
+            let end = data.len().min(at + portion - header.len());
             let piece = &data[at..end];
             let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
             let room = to.room(header.len() + piece.len()).map_err(|_| no_memory())?;

@@ -25,8 +25,13 @@ pub struct ws_conn {
     connection: Connection,
     /// Set when a call panicked: nothing is done with the connection any more.
     fault: OnceLock<Error>,
-    /// Copies for C, each made when first asked for: most connections are never asked.
+    /// Copies for C, each made when first asked for: most connections are never asked, and an idle one stays small.
     subprotocol: OnceLock<CString>,
+    facts: OnceLock<Box<Facts>>,
+}
+
+#[derive(Debug, Default)]
+struct Facts {
     fields: OnceLock<Fields>,
     local_address: OnceLock<Option<CString>>,
     peer_address: OnceLock<Option<CString>>,
@@ -37,16 +42,11 @@ pub struct ws_conn {
 
 impl ws_conn {
     fn new(connection: Connection) -> ws_conn {
-        ws_conn {
-            connection,
-            fault: OnceLock::new(),
-            subprotocol: OnceLock::new(),
-            fields: OnceLock::new(),
-            local_address: OnceLock::new(),
-            peer_address: OnceLock::new(),
-            tls: OnceLock::new(),
-            close_reason: OnceLock::new(),
-        }
+        ws_conn { connection, fault: OnceLock::new(), subprotocol: OnceLock::new(), facts: OnceLock::new() }
+    }
+
+    fn facts(&self) -> &Facts {
+        self.facts.get_or_init(Box::default)
     }
 
     /// The fault that ended the connection, if one did.
@@ -63,11 +63,11 @@ impl ws_conn {
     }
 
     fn fields(&self) -> &Fields {
-        self.fields.get_or_init(|| Fields::new(self.connection.headers()))
+        self.facts().fields.get_or_init(|| Fields::new(self.connection.headers()))
     }
 
     fn tls(&self) -> Option<&(CString, CString)> {
-        let tls = self.tls.get_or_init(|| {
+        let tls = self.facts().tls.get_or_init(|| {
             Some((c_text(self.connection.tls_version()?), c_text(self.connection.tls_cipher().unwrap_or_default())))
         });
         tls.as_ref()
@@ -75,7 +75,7 @@ impl ws_conn {
 
     fn close_reason(&self) -> Option<&[u8]> {
         let reason = self.connection.close_reason()?;
-        Some(self.close_reason.get_or_init(|| [reason.as_bytes(), &[0]].concat().into_boxed_slice()))
+        Some(self.facts().close_reason.get_or_init(|| [reason.as_bytes(), &[0]].concat().into_boxed_slice()))
     }
 }
 
@@ -102,12 +102,13 @@ fn close_code(code: c_int) -> Result<u16, Error> {
     })
 }
 
-/// Dials url, "ws://host:port/path?query" or wss: resolves, connects to any of the host's addresses,
-/// does TLS, asks for the upgrade and checks the answer. dialer NULL is the secure defaults. timeout_ms
-/// is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused. WS_OK sets *out, the caller's until
-/// ws_conn_free; a failure sets it to NULL and answers what went wrong (WS_E_TIMEOUT when the time ran
-/// out, the phase says in what; WS_E_REJECTED when the server said no: ws_error_http_status tells
-/// more). A message that came right behind the server's answer is not lost. Since 0.1.
+/// Dials url, "ws://host:port/path?query", wss with TLS, or "ws+unix:/path/of/socket:/path": resolves,
+/// connects to any of the host's addresses, does TLS, asks for the upgrade and checks the answer. dialer
+/// NULL is the secure defaults. timeout_ms is for all of it: WS_DEFAULT is 45 s, WS_NOWAIT is refused.
+/// WS_OK sets *out, the caller's until ws_conn_free. A failure sets it to NULL: WS_E_TIMEOUT when the
+/// time ran out (ws_error_phase tells in what), WS_E_REJECTED when the server said no
+/// (ws_error_http_status and its neighbours tell more), or what was wrong. A message that came right
+/// behind the server's answer is not lost. Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial(
@@ -175,8 +176,8 @@ pub unsafe extern "C" fn ws_send(
 /// Receives the next whole message into *out, answers pings on the way, and finishes what the peer
 /// closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT) and
 /// WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the peer's
-/// close has come and was answered; ws_close_code tells why. A failure ends the connection, after the
-/// messages that came before it, and is what every later call answers too. Since 0.1.
+/// close has come and was answered; ws_close_code tells why. A failure of the connection comes after
+/// the messages that came before it, and every later call answers it too. Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_recv(
@@ -377,7 +378,7 @@ pub unsafe extern "C" fn ws_local_address(conn: *const ws_conn) -> *const c_char
     unsafe {
         guard::fact(conn, ptr::null(), |conn| {
             let address = || conn.connection.local_addr().map(|address| c_text(address.to_string()));
-            pointer(conn.local_address.get_or_init(address).as_ref())
+            pointer(conn.facts().local_address.get_or_init(address).as_ref())
         })
     }
 }
@@ -390,7 +391,7 @@ pub unsafe extern "C" fn ws_peer_address(conn: *const ws_conn) -> *const c_char 
     unsafe {
         guard::fact(conn, ptr::null(), |conn| {
             let address = || conn.connection.peer_addr().map(|address| c_text(address.to_string()));
-            pointer(conn.peer_address.get_or_init(address).as_ref())
+            pointer(conn.facts().peer_address.get_or_init(address).as_ref())
         })
     }
 }

@@ -245,11 +245,16 @@ fn install_hook() {
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            if INSIDE.get() == 0 {
+            if INSIDE.get() == 0 && !is_helper() {
                 previous(panic);
             }
         }));
     });
+}
+
+/// Whether this thread is one of the library's own, such as those that resolve names: they run outside any guard.
+fn is_helper() -> bool {
+    thread::current().name().is_some_and(|name| name.starts_with("wsdial-"))
 }
 
 /// What a panic left behind, as a failure.
@@ -298,6 +303,8 @@ mod tests {
     fn a_panic_inside_prints_nothing_and_one_outside_still_does() {
         if std::env::var_os(CHILD).is_some() {
             assert_eq!(plain(1, || panic!("silent panic")), 1);
+            let helper = thread::Builder::new().name("wsdial-resolve".into());
+            let _ = helper.spawn(|| panic!("silent panic of a helper")).expect("a thread").join();
             let _ = panic::catch_unwind(|| panic!("loud panic"));
             return;
         }

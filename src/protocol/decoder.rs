@@ -89,6 +89,7 @@ impl Decoder {
     }
 
     /// From the next frame on.
+    #[inline]
     pub(crate) fn set_max_message(&mut self, bytes: u64) {
         self.max_message = if bytes == 0 { u64::MAX } else { bytes };
     }
@@ -101,10 +102,38 @@ impl Decoder {
     /// A whole message leaves at least one byte of `message`'s memory unused, for C's NUL.
     #[inline]
     pub(crate) fn decode(&mut self, input: &[u8], message: &mut Vec<u8>) -> (usize, Result<Option<Event>, Error>) {
-        if let Some((taken, kind)) = self.decode_small(input, message) {
+        if let Some((taken, kind)) = self.decode_whole(input, message) {
             return (taken, Ok(Some(Event::Message(kind))));
         }
         self.decode_any(input, message)
+    }
+
+    /// The short way of most messages: a frame under 64 KiB that is the whole message and is all here. Returns
+    /// how many bytes it took. `None`, nothing taken, when it is anything else, wrong ones included: `decode` tells.
+    #[inline]
+    pub(crate) fn decode_whole(&mut self, input: &[u8], message: &mut Vec<u8>) -> Option<(usize, Kind)> {
+        let (&[first @ (0x81 | 0x82), second], rest) = input.split_first_chunk()? else { return None };
+        let (payload, taken) = match second {
+            0..=125 => (rest.get(..second.into())?, 2 + usize::from(second)),
+            126 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                let len = u16::from_be_bytes(*len).into();
+                (rest.get(..len).filter(|_| len > 125)?, 4 + len)
+            }
+            _ => return None,
+        };
+        if self.expect != Expect::Header || self.kind.is_some() || payload.len() as u64 > self.max_message {
+            return None;
+        }
+        // RFC 6455 8.1; where it fails is told on the long way.
+        if first == 0x81 && !is_utf8(payload) {
+            return None;
+        }
+        if message.capacity() - message.len() <= payload.len() {
+            self.grow(message, payload.len()).ok()?;
+        }
+        message.extend_from_slice(payload);
+        Some((taken, if first == 0x81 { Kind::Text } else { Kind::Binary }))
     }
 
     /// How many bytes of data payload may now be read from the wire straight behind what `message` has, without
@@ -143,34 +172,6 @@ impl Decoder {
     /// Whether a message has begun and is not whole.
     pub(crate) fn in_message(&self) -> bool {
         self.kind.is_some()
-    }
-
-    /// The short way of most messages: a frame under 64 KiB that is the whole message and is all here. `None` when it is
-    /// anything else, wrong ones included.
-    #[inline]
-    fn decode_small(&mut self, input: &[u8], message: &mut Vec<u8>) -> Option<(usize, Kind)> {
-        let (&[first @ (0x81 | 0x82), second], rest) = input.split_first_chunk()? else { return None };
-        let (payload, taken) = match second {
-            0..=125 => (rest.get(..second.into())?, 2 + usize::from(second)),
-            126 => {
-                let (len, rest) = rest.split_first_chunk()?;
-                let len = u16::from_be_bytes(*len).into();
-                (rest.get(..len).filter(|_| len > 125)?, 4 + len)
-            }
-            _ => return None,
-        };
-        if self.expect != Expect::Header || self.kind.is_some() || payload.len() as u64 > self.max_message {
-            return None;
-        }
-        // RFC 6455 8.1; where it fails is told on the long way.
-        if first == 0x81 && !is_utf8(payload) {
-            return None;
-        }
-        if message.capacity() - message.len() <= payload.len() {
-            self.grow(message, payload.len()).ok()?;
-        }
-        message.extend_from_slice(payload);
-        Some((taken, if first == 0x81 { Kind::Text } else { Kind::Binary }))
     }
 
     fn decode_any(&mut self, input: &[u8], message: &mut Vec<u8>) -> (usize, Result<Option<Event>, Error>) {

@@ -6,6 +6,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,12 +117,38 @@ static ws_conn *dial(int secure, const char *path)
     return conn;
 }
 
+/* Receives for ever, in a thread that another one looks for: while that one looks it is itself in ws_recv. */
+static int recv_looked_for(ws_conn *conn, ws_message *message)
+{
+    int result;
+
+    while ((result = ws_recv(conn, WS_FOREVER, message, NULL)) == WS_E_USAGE_RECEIVER) {
+        sched_yield();
+    }
+    return result;
+}
+
+/* Returns when another thread is in ws_recv; nothing else tells. */
+static void await_receiver(ws_conn *conn)
+{
+    ws_message message = WS_MESSAGE_INIT;
+    int result;
+
+    while ((result = ws_recv(conn, WS_NOWAIT, &message, NULL)) == WS_AGAIN) {
+        sched_yield();
+    }
+    CHECK(result == WS_E_USAGE_RECEIVER);
+    CHECK(message.data == NULL);
+}
+
 /* Not every program uses every helper. */
 void check_h_is_used(void);
 void check_h_is_used(void)
 {
     (void)dial;
     (void)start;
+    (void)recv_looked_for;
+    (void)await_receiver;
     (void)server_has_tls;
 }
 

@@ -2,7 +2,6 @@
  * refused, and the parent's connection does not notice. The child's own connections work. */
 
 #include <pthread.h>
-#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,13 +10,8 @@
 static void *receive(void *conn)
 {
     ws_message message = WS_MESSAGE_INIT;
-    int result;
 
-    /* The other one may be in while it looks whether we are. */
-    while ((result = ws_recv(conn, WS_FOREVER, &message, NULL)) == WS_E_USAGE_RECEIVER) {
-        sched_yield();
-    }
-    CHECK(result == WS_OK);
+    CHECK(recv_looked_for(conn, &message) == WS_OK);
     CHECK(strcmp(message.data, "still ours") == 0);
     ws_message_free(&message);
     return NULL;
@@ -59,9 +53,7 @@ static void fork_over(int secure)
 
     /* A thread of the parent is inside, holding what the child has a copy of. */
     CHECK(pthread_create(&thread, NULL, receive, conn) == 0);
-    while (ws_recv(conn, WS_NOWAIT, &(ws_message)WS_MESSAGE_INIT, NULL) != WS_E_USAGE_RECEIVER) {
-        sched_yield();
-    }
+    await_receiver(conn);
     pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {

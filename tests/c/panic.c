@@ -2,7 +2,6 @@
  * library with the feature test-hooks only. */
 
 #include <pthread.h>
-#include <sched.h>
 
 #include "check.h"
 
@@ -12,7 +11,7 @@ static void *receive(void *conn)
 {
     ws_message message = WS_MESSAGE_INIT;
 
-    EXPECT(WS_E_INTERNAL, ws_recv(conn, WS_FOREVER, &message, e));
+    CHECK(recv_looked_for(conn, &message) == WS_E_INTERNAL);
     ws_message_free(&message);
     return NULL;
 }
@@ -21,13 +20,10 @@ static void *receive(void *conn)
 static void wakes(int secure)
 {
     ws_conn *conn = dial(secure, "/echo");
-    ws_message message = WS_MESSAGE_INIT;
     pthread_t thread;
 
     CHECK(pthread_create(&thread, NULL, receive, conn) == 0);
-    while (ws_recv(conn, WS_NOWAIT, &message, NULL) != WS_E_USAGE_RECEIVER) {
-        sched_yield();
-    }
+    await_receiver(conn);
     CHECK(ws_test_panic(conn, NULL) == WS_E_INTERNAL);
     CHECK(pthread_join(thread, NULL) == 0);
     ws_conn_free(conn);

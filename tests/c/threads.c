@@ -2,7 +2,6 @@
  * many at once. */
 
 #include <pthread.h>
-#include <sched.h>
 
 #include "check.h"
 
@@ -85,13 +84,8 @@ static void talk(int secure)
 static void *receive_alone(void *unused)
 {
     ws_message message = WS_MESSAGE_INIT;
-    int result;
 
-    /* The other one may be in while it looks whether we are. */
-    while ((result = ws_recv(conn, WS_FOREVER, &message, NULL)) == WS_E_USAGE_RECEIVER) {
-        sched_yield();
-    }
-    CHECK(result == WS_CLOSED);
+    CHECK(recv_looked_for(conn, &message) == WS_CLOSED);
     ws_message_free(&message);
     return unused;
 }
@@ -100,15 +94,10 @@ static void second_receiver(void)
 {
     pthread_t thread;
     ws_message message = WS_MESSAGE_INIT;
-    int result;
 
     conn = dial(0, "/echo");
     CHECK(pthread_create(&thread, NULL, receive_alone, NULL) == 0);
-    /* The first is in as soon as this one is told so. */
-    while ((result = ws_recv(conn, WS_NOWAIT, &message, NULL)) == WS_AGAIN) {
-        sched_yield();
-    }
-    CHECK(result == WS_E_USAGE_RECEIVER);
+    await_receiver(conn);
     EXPECT(WS_E_USAGE_RECEIVER, ws_recv(conn, BOUND, &message, e));
     CHECK(message.data == NULL);
     EXPECT(WS_OK, ws_close(conn, 1000, NULL, BOUND, e));

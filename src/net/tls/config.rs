@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::failure::refusal;
 use crate::dialer::TlsOptions;
 use crate::error::{Code, Error};
+use crate::net::sys::PerProcess;
 
 /// A configuration made from options: roots parsed, sessions kept.
 #[derive(Clone, Debug)]
@@ -24,11 +25,12 @@ impl TlsConfig {
     }
 
     /// The configuration of dialers that decide nothing about TLS: the operating system's roots. Made once for the
-    /// process; a failure is not kept, so that a trust store that appears later is found.
+    /// process, and anew in a forked child, as sessions are kept under a lock that may have been held when it was forked;
+    /// a failure is not kept, so that a trust store that appears later is found.
     pub(crate) fn default_config() -> Result<TlsConfig, Error> {
-        static DEFAULT: OnceCell<TlsConfig> = OnceCell::new();
+        static DEFAULT: PerProcess<OnceCell<TlsConfig>> = PerProcess::new();
         let options = TlsOptions { roots: Vec::new(), system_roots: true, server_name: None };
-        DEFAULT.get_or_try_init(|| TlsConfig::new(&options)).cloned()
+        DEFAULT.get().get_or_try_init(|| TlsConfig::new(&options)).cloned()
     }
 
     fn with_roots(roots: RootCertStore) -> Result<TlsConfig, Error> {
