@@ -218,7 +218,7 @@ impl Writer<'_> {
     /// One frame, or three with pings between; answers whether the close frame went out behind the message.
     fn send_message(&self, message: &[u8], number: u32) -> bool {
         let opcode = Pattern::opcode(number);
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             self.frame(0x80 | opcode, message);
             return self.serve_owed();
         }
