@@ -144,7 +144,7 @@ impl Connection {
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx { wire: Buffer::new(), plain: Buffer::new() }),
             secure: parts.tls.is_some(),
-            link: Mutex::new(Link { tls: parts.tls, tls_out: parts.tls_out, ..Link::default() }),
+            link: Mutex::new(Link { tls: parts.tls.map(Box::new), tls_out: parts.tls_out, ..Link::default() }),
             turn: Condvar::new(),
             waiters: AtomicUsize::new(0),
             receiving: AtomicBool::new(false),

@@ -37,7 +37,8 @@ impl Payload {
 
 #[derive(Default)]
 pub(super) struct Link {
-    pub(super) tls: Option<Tls>,
+    /// A kilobyte, which a plain connection has not.
+    pub(super) tls: Option<Box<Tls>>,
     /// Records that opening led to (key updates, alerts); they go out before anything that is sealed later.
     pub(super) tls_out: Buffer,
     /// The newest ping's answer (RFC 6455 5.5.3: only the newest needs one).

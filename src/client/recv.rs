@@ -284,10 +284,11 @@ impl Connection {
         while wait != Wait::Never && !self.link.lock().eof {
             match self.stream.recv(&mut away, false) {
                 Ok(n) if n > 0 && !wait.is_over() => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.stream.poll(true, false, wait).is_ok_and(|ready| ready.read) {
-                        continue;
-                    }
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && self.stream.poll(true, false, wait).is_ok_and(|ready| ready.read) =>
+                {
+                    continue;
                 }
                 _ => {}
             }
