@@ -11,6 +11,7 @@ use std::thread;
 use rustls::ServerConnection;
 use tungstenite::handshake::derive_accept_key;
 
+use crate::SENDERS;
 use crate::pattern::{Pattern, Sequences};
 use crate::watch::Watch;
 
@@ -366,7 +367,7 @@ impl<'a> Reader<'a> {
         while self.at == self.bytes.len() {
             if self.duplex.read(&mut self.bytes).expect("the peer reads to the end") == 0 {
                 self.watch.at("peer's reader", "gone".into());
-                self.seen.received = self.sequences.counts();
+                self.seen.received = self.sequences.counts(SENDERS);
                 return self.seen;
             }
         }
