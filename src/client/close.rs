@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::connection::{Connection, Outcome, Rx};
+use super::connection::{Connection, Outcome, Rx, Spent};
 use super::recv::Turn;
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
@@ -65,6 +65,8 @@ impl Connection {
     /// dropped.
     fn drain(&self, rx: &mut Rx, wait: Wait) -> bool {
         self.keep_whole_messages(rx);
+        // What is dropped is no progress.
+        rx.spent = Spent { reads: 0, grown: usize::MAX };
         loop {
             match self.next_message(rx, wait) {
                 Turn::Message(_) => rx.message.clear(),
@@ -75,7 +77,7 @@ impl Connection {
     }
 
     fn keep_whole_messages(&self, rx: &mut Rx) {
-        while let Some(Turn::Message(kind)) = self.next_buffered(rx) {
+        while let Some(Turn::Message(kind)) = self.next_buffered(rx, Wait::Forever) {
             rx.ready.push_back(Message { kind, data: std::mem::take(&mut rx.message) });
         }
     }
