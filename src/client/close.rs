@@ -97,18 +97,20 @@ impl Connection {
 
     /// The verdict, computed from the facts; ends the stream if it has not ended.
     fn verdict(&self) -> Result<Outcome, Error> {
-        let (ended, stuck) = {
-            let link = self.link.lock();
+        let ended = {
+            let mut link = self.link.lock();
+            let ended = link.ending().is_some();
             let stuck = link.send_failure.is_none() && (link.close.is_some() || link.unsent);
-            (link.ending().is_some(), stuck)
+            // Before the failure is there to be seen: another closer that wakes of it is told the same.
+            link.timed_out |= !ended || (stuck && link.failure.is_none());
+            ended
         };
         if !ended {
             let error = Error::new(Code::Abnormal, "the server did not answer the close frame in time");
             self.fail(error.with_close_code(1006), Phase::Close);
         }
         self.end_stream();
-        let mut link = self.link.lock();
-        link.timed_out |= !ended || (stuck && link.failure.is_none());
+        let link = self.link.lock();
         match &link.failure {
             _ if link.timed_out => Ok(Outcome::Timeout),
             Some(failure) => Err(failure.clone()),
