@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::connection::{Connection, Outcome, Rx};
+use super::connection::{Connection, Outcome, Rx, Spent};
 use super::recv::Turn;
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
@@ -65,6 +65,8 @@ impl Connection {
     /// dropped.
     fn drain(&self, rx: &mut Rx, wait: Wait) -> bool {
         self.keep_whole_messages(rx);
+        // What is dropped is no progress.
+        rx.spent = Spent { reads: 0, grown: usize::MAX };
         loop {
             match self.next_message(rx, wait) {
                 Turn::Message(_) => rx.message.clear(),
@@ -75,7 +77,7 @@ impl Connection {
     }
 
     fn keep_whole_messages(&self, rx: &mut Rx) {
-        while let Some(Turn::Message(kind)) = self.next_buffered(rx) {
+        while let Some(Turn::Message(kind)) = self.next_buffered(rx, Wait::Forever) {
             rx.ready.push_back(Message { kind, data: std::mem::take(&mut rx.message) });
         }
     }
@@ -95,18 +97,20 @@ impl Connection {
 
     /// The verdict, computed from the facts; ends the stream if it has not ended.
     fn verdict(&self) -> Result<Outcome, Error> {
-        let (ended, stuck) = {
-            let link = self.link.lock();
+        let ended = {
+            let mut link = self.link.lock();
+            let ended = link.ending().is_some();
             let stuck = link.send_failure.is_none() && (link.close.is_some() || link.unsent);
-            (link.ending().is_some(), stuck)
+            // Before the failure is there to be seen: another closer that wakes of it is told the same.
+            link.timed_out |= !ended || (stuck && link.failure.is_none());
+            ended
         };
         if !ended {
             let error = Error::new(Code::Abnormal, "the server did not answer the close frame in time");
             self.fail(error.with_close_code(1006), Phase::Close);
         }
         self.end_stream();
-        let mut link = self.link.lock();
-        link.timed_out |= !ended || (stuck && link.failure.is_none());
+        let link = self.link.lock();
         match &link.failure {
             _ if link.timed_out => Ok(Outcome::Timeout),
             Some(failure) => Err(failure.clone()),

@@ -98,6 +98,17 @@ pub(super) struct Rx {
     pub(super) awake: bool,
     /// The last message was large: the next header is read alone, so that its payload needs no copy.
     pub(super) large: bool,
+    /// What this call has read already.
+    pub(super) spent: Spent,
+}
+
+/// What one call has read: a server that sends faster than we read must not keep it for ever.
+#[derive(Default)]
+pub(super) struct Spent {
+    /// Reads since the message last grew.
+    pub(super) reads: u32,
+    /// How far the message has grown.
+    pub(super) grown: usize,
 }
 
 /// The sending side.
@@ -135,6 +146,7 @@ impl Connection {
             over: None,
             awake: false,
             large: false,
+            spent: Spent::default(),
         };
         rx.cipher.rest();
         rx.plain.rest();

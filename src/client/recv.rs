@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
-use super::connection::{Connection, Outcome, Rx};
+use super::connection::{Connection, Outcome, Rx, Spent};
 use super::link::Link;
 use crate::error::{Code, Error, Phase};
 use crate::net::tls::Opened;
@@ -35,6 +35,9 @@ const LITTLE: usize = 1024;
 
 /// How long a receiver waits for `rx` before it looks again at who holds it.
 const SLICE: Duration = Duration::from_millis(10);
+
+/// How often a call that never waits reads on though its message does not grow.
+const READS: u32 = 4;
 
 /// What a turn of the receiving side led to.
 pub(super) enum Turn {
@@ -74,6 +77,22 @@ impl Rx {
         self.large = message.data.len() > LARGE;
         message.kind = kind;
         true
+    }
+
+    /// Asked before each read of a call: whether it has read what its time is good for. The clock alone does not tell
+    /// where a wait never begins, because the server sends faster than we read.
+    #[inline]
+    fn is_spent(&mut self, wait: Wait) -> bool {
+        if self.message.len() > self.spent.grown {
+            self.spent = Spent { reads: 0, grown: self.message.len() };
+        }
+        self.spent.reads += 1;
+        match wait {
+            Wait::Forever => false,
+            // The first read is everybody's: what is there already is not waited for.
+            Wait::Until(_) => self.spent.reads > 1 && wait.is_over(),
+            Wait::Never => self.spent.reads > READS,
+        }
     }
 
     /// Gives buffers away when their receiver goes.
@@ -145,6 +164,7 @@ impl Connection {
         if rx.message.capacity() == 0 {
             rx.message = std::mem::take(&mut message.data);
         }
+        rx.spent = Spent { reads: 0, grown: rx.message.len() };
         let answer = match self.next_message(rx, wait) {
             Turn::Message(kind) => {
                 rx.large = rx.message.len() > LARGE;
@@ -166,7 +186,7 @@ impl Connection {
     #[inline]
     pub(super) fn next_message(&self, rx: &mut Rx, wait: Wait) -> Turn {
         loop {
-            if let Some(turn) = self.next_buffered(rx) {
+            if let Some(turn) = self.next_buffered(rx, wait) {
                 return turn;
             }
             let turn = match self.fill(rx, wait) {
@@ -185,7 +205,7 @@ impl Connection {
 
     /// The same from the bytes that were read already; `None` when they do not suffice.
     #[inline]
-    pub(super) fn next_buffered(&self, rx: &mut Rx) -> Option<Turn> {
+    pub(super) fn next_buffered(&self, rx: &mut Rx, wait: Wait) -> Option<Turn> {
         rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
         loop {
             if rx.over.is_some() {
@@ -194,7 +214,7 @@ impl Connection {
             let (taken, event) = rx.decoder.decode(rx.plain.filled(), &mut rx.message);
             rx.plain.consume(taken);
             let turn = match event {
-                Ok(Some(event)) => self.meet(rx, event),
+                Ok(Some(event)) => self.meet(rx, event).or_else(|| late(wait)),
                 Ok(None) => return None,
                 Err(violation) => {
                     rx.over = Some(Err(self.fail(violation, Phase::Recv)));
@@ -302,6 +322,9 @@ impl Connection {
         if self.secure {
             return self.fill_secure(rx, wait);
         }
+        if rx.is_spent(wait) {
+            return Ok(None);
+        }
         let direct = rx.decoder.direct();
         if direct >= DIRECT && rx.plain.is_empty() {
             return self.fill_direct(rx, direct, wait);
@@ -367,6 +390,9 @@ impl Connection {
                 Opened::Closed => return Err(self.lost(ended())),
                 Opened::More => {}
             }
+            if rx.is_spent(wait) {
+                return Ok(None);
+            }
             rx.plain.rest();
             let size = self.read_size;
             let cipher = &mut rx.cipher;
@@ -401,6 +427,12 @@ impl Connection {
             self.stream.poll(true, unsent, wait)?;
         }
     }
+}
+
+/// A buffer full of pings takes its time, each being answered. Who never waits gets what is in the buffer all the same.
+#[cold]
+fn late(wait: Wait) -> Option<Turn> {
+    (matches!(wait, Wait::Until(_)) && wait.is_over()).then_some(Turn::Impatient)
 }
 
 fn ended() -> Error {
