@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build header bench autobahn fmt lint clean
+.PHONY: help demo test test-all examples build header bench autobahn flood fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,9 @@ bench: ## our C client beside its peers
 
 autobahn: ## the whole Autobahn testsuite (about 12 minutes)
 	@tests/autobahn/run.sh
+
+flood: ## both sides flood each other, a hundred times in a row over each transport (three minutes)
+	WSDIAL_FLOOD=100 cargo test --release --test flood full -- --nocapture
 
 fmt: ## format Rust and Go
 	cargo fmt

@@ -6,11 +6,12 @@
 use std::collections::TryReserveError;
 use std::sync::Mutex;
 
-/// What one pooled buffer holds: large enough that a system call moves many small messages, small enough for the cache.
-pub(crate) const POOLED: usize = 128 * 1024;
+/// What one pooled buffer holds: large enough that a system call moves many small messages and a large message leaves in
+/// few (half of it costs a third more at 1 MiB), small enough for the cache.
+pub(crate) const POOLED: usize = 256 * 1024;
 
 /// Buffers kept for the next user; more are given back to the allocator.
-const KEPT: usize = 16;
+const KEPT: usize = 8;
 
 static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
@@ -78,11 +79,7 @@ impl Buffer {
         let len = self.len();
         // Memory of a small remainder's own size is left as soon as more is to come: it would cut every read short.
         if self.data.len() < POOLED && len + least <= POOLED {
-            let mut pooled = pool().pop().unwrap_or_default();
-            if pooled.is_empty() {
-                pooled.try_reserve_exact(POOLED)?;
-                pooled.resize(POOLED, 0);
-            }
+            let mut pooled = take_pooled()?;
             pooled[..len].copy_from_slice(self.filled());
             *self = Buffer { data: pooled, start: 0, end: len };
             return Ok(());
@@ -135,6 +132,16 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         give_back(std::mem::take(&mut self.data));
     }
+}
+
+fn take_pooled() -> Result<Vec<u8>, TryReserveError> {
+    if let Some(pooled) = pool().pop() {
+        return Ok(pooled);
+    }
+    // Zeroed by the system as it is touched: a reader that waits with a new buffer holds a page or two of it. The
+    // zeroing kind of allocation aborts where there is no memory, so it is asked for in the other way first.
+    std::hint::black_box(Vec::<u8>::new()).try_reserve_exact(POOLED)?;
+    Ok(vec![0; POOLED])
 }
 
 fn give_back(data: Vec<u8>) {

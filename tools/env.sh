@@ -7,8 +7,8 @@ TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 VENV=$ROOT/.venv
 PYTHON=$VENV/bin/python
 PIP_DISABLE_PIP_VERSION_CHECK=1
-# A Go that came by pip lives in the project's Python environment; a newer one of the machine goes first.
-PATH=$PATH:$VENV/bin
+# A Go that tools/setup.sh had to install by pip goes before one of the machine, which is too old.
+PATH=$BUILD/bin:$PATH
 export PATH PIP_DISABLE_PIP_VERSION_CHECK
 mkdir -p "$BUILD"
 

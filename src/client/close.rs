@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::connection::{Connection, Outcome, Rx};
+use super::connection::{Connection, Outcome, Rx, Spent};
 use super::recv::{Filled, Turn};
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
@@ -69,11 +69,13 @@ impl Connection {
     fn drain(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Over> {
         // A closer that never waits comes back: only its first call finds what was there before it.
         while !rx.drains
-            && let Some(Turn::Message(kind)) = self.next_buffered(rx)
+            && let Some(Turn::Message(kind)) = self.next_buffered(rx, Wait::Forever.into())
         {
             rx.keep(kind);
         }
         rx.drains = true;
+        // What is dropped is no progress.
+        rx.spent = Spent { reads: 0, grown: usize::MAX };
         loop {
             match self.next_message(rx, patience) {
                 Turn::Message(_) => rx.message.clear(),
@@ -102,12 +104,15 @@ impl Connection {
 
     /// The verdict, computed from the facts; ends the stream if it has not ended.
     fn verdict(&self) -> Result<Outcome, Error> {
-        let (ended, stuck) = {
-            let link = self.link.lock();
+        let ended = {
+            let mut link = self.link.lock();
+            let ended = link.ending().is_some();
             // Over memory what is unsent is the caller's to write, close_notify behind the end among it.
             let unsent = link.unsent && !self.stream.is_memory();
             let stuck = link.send_failure.is_none() && (link.close.is_some() || unsent);
-            (link.ending().is_some(), stuck)
+            // Before the failure is there to be seen: another closer that wakes of it is told the same.
+            link.timed_out |= !ended || (stuck && link.failure.is_none());
+            ended
         };
         if !ended {
             let error = Error::new(Code::Abnormal, "the server did not answer the close frame in time");

@@ -131,6 +131,17 @@ pub(super) struct Rx {
     pub(super) large: bool,
     /// Nothing can be made of what is here: more bytes are needed.
     pub(super) dry: bool,
+    /// What this call has read already.
+    pub(super) spent: Spent,
+}
+
+/// What one call has read: a server that sends faster than we read must not keep it for ever.
+#[derive(Default)]
+pub(super) struct Spent {
+    /// Reads since the message last grew.
+    pub(super) reads: u32,
+    /// How far the message has grown.
+    pub(super) grown: usize,
 }
 
 /// The sending side.
@@ -174,6 +185,7 @@ impl Connection {
             awake: false,
             large: false,
             dry: false,
+            spent: Spent::default(),
         };
         Connection {
             addresses: (stream.local_addr(), stream.peer_addr()),
@@ -470,13 +482,16 @@ impl Connection {
 /// After a slice of a wait that sees neither tokens nor signals. Whether a signal came meanwhile cannot be known, so who
 /// wants to be told of signals is told: that costs one look, a missed one would cost the wait.
 fn sliced_over(patience: Patience<'_>) -> Option<Over> {
-    if let Some(token) = patience.token
-        && let Ok(Some(Over::Cancelled)) =
-            sys::poll(&mut [], Patience { wait: Wait::Never, token: Some(token), interruptible: false })
-    {
+    if is_cancelled(patience) {
         return Some(Over::Cancelled);
     }
     if patience.interruptible { Some(Over::Interrupted) } else { patience.over() }
+}
+
+/// Whether there is a token and it is fired.
+pub(super) fn is_cancelled(patience: Patience<'_>) -> bool {
+    let look = Patience { wait: Wait::Never, interruptible: false, ..patience };
+    patience.token.is_some() && matches!(sys::poll(&mut [], look), Ok(Some(Over::Cancelled)))
 }
 
 #[cold]

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Outcome, Rx};
+use super::connection::{Connection, Outcome, Rx, Spent};
 use super::recv::{End, Filled};
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
@@ -67,6 +67,7 @@ impl Connection {
     }
 
     pub(super) fn open(&self, rx: &mut Rx, patience: Patience<'_>) -> Result<Outcome, Error> {
+        rx.spent = Spent::default();
         loop {
             if let Some(over) = &rx.over {
                 return over.clone();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
-use super::connection::{Connection, Outcome, Rx};
+use super::connection::{Connection, Outcome, Rx, Spent, is_cancelled};
 use super::link::Link;
 use crate::error::{Code, Error, Phase};
 use crate::net::tls::Opened;
@@ -35,6 +35,9 @@ const LITTLE: usize = 1024;
 
 /// How long a receiver waits for `rx` before it looks again at who holds it.
 const SLICE: Duration = Duration::from_millis(10);
+
+/// How often a call that never waits reads on though its message does not grow.
+const READS: u32 = 4;
 
 /// What a turn of the receiving side led to.
 pub(super) enum Turn {
@@ -92,6 +95,23 @@ impl Rx {
         self.large = message.data.len() > LARGE;
         message.kind = kind;
         true
+    }
+
+    /// Asked before each read of a call: whether it has read what its time is good for. The clock alone does not tell
+    /// where a wait never begins, because the server sends faster than we read; nor does a token.
+    #[inline]
+    fn is_spent(&mut self, patience: Patience<'_>) -> Option<Over> {
+        if self.message.len() > self.spent.grown {
+            self.spent = Spent { reads: 0, grown: self.message.len() };
+        }
+        self.spent.reads += 1;
+        match patience.wait {
+            // The first read is everybody's: what is there already is not waited for.
+            _ if self.spent.reads == 1 => None,
+            Wait::Never => (self.spent.reads > READS).then_some(Over::Never),
+            _ if is_cancelled(patience) => Some(Over::Cancelled),
+            _ => patience.over(),
+        }
     }
 
     /// Gives buffers away when their receiver goes.
@@ -180,6 +200,7 @@ impl Connection {
         if rx.message.capacity() == 0 {
             rx.message = std::mem::take(&mut message.data);
         }
+        rx.spent = Spent { reads: 0, grown: rx.message.len() };
         let answer = match self.next_message(rx, patience) {
             Turn::Message(kind) => {
                 rx.large = rx.message.len() > LARGE;
@@ -207,7 +228,7 @@ impl Connection {
     #[inline]
     pub(super) fn next_message(&self, rx: &mut Rx, patience: Patience<'_>) -> Turn {
         loop {
-            if let Some(turn) = self.next_buffered(rx) {
+            if let Some(turn) = self.next_buffered(rx, patience) {
                 return turn;
             }
             let turn = match self.fill(rx, patience) {
@@ -236,7 +257,7 @@ impl Connection {
 
     /// The same from the bytes that were read already; `None` when they do not suffice.
     #[inline]
-    pub(super) fn next_buffered(&self, rx: &mut Rx) -> Option<Turn> {
+    pub(super) fn next_buffered(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Turn> {
         rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
         loop {
             if rx.over.is_some() {
@@ -245,7 +266,7 @@ impl Connection {
             let (taken, event) = rx.decoder.decode(rx.plain.filled(), &mut rx.message);
             rx.plain.consume(taken);
             let turn = match event {
-                Ok(Some(event)) => self.meet(rx, event),
+                Ok(Some(event)) => self.meet(rx, event).or_else(|| late(patience)),
                 Ok(None) => return None,
                 Err(violation) => {
                     rx.over = Some(Err(self.fail(violation, Phase::Recv)));
@@ -365,6 +386,9 @@ impl Connection {
     pub(super) fn fill(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
         let filled = if self.secure {
             self.fill_secure(rx, patience)
+        } else if let Some(over) = rx.is_spent(patience) {
+            // Not for want of bytes: whoever does not wait comes back at once.
+            return Filled::Impatient(over);
         } else if rx.decoder.direct() >= DIRECT && rx.plain.is_empty() && rx.input.is_none() {
             self.fill_direct(rx, patience)
         } else {
@@ -437,6 +461,9 @@ impl Connection {
                 Ok(Opened::Closed) => return Filled::End(End::Eof),
                 Ok(Opened::More) => {}
             }
+            if let Some(over) = rx.is_spent(patience) {
+                return Filled::Impatient(over);
+            }
             rx.plain.rest();
             let size = self.read_size;
             let cipher = &mut rx.cipher;
@@ -504,6 +531,12 @@ impl Connection {
     fn is_peer_dead(&self) -> bool {
         self.keeps_alive && self.link.lock().keepalive.as_ref().is_some_and(|k| k.is_overdue(Instant::now()))
     }
+}
+
+/// A buffer full of pings takes its time, each being answered. Who never waits gets what is in the buffer all the same.
+#[cold]
+fn late(patience: Patience<'_>) -> Option<Turn> {
+    if patience.wait == Wait::Never { None } else { patience.over().map(Turn::Impatient) }
 }
 
 fn ended() -> Error {

@@ -168,7 +168,10 @@ impl Connection {
         let (mut header, mut at, mut is_full) = (&first[..header_len], 0, false);
         while at < data.len() {
             // The header counts too: else the first portion would need more than a buffer of the pool, or a record more.
-            let end = data.len().min(at + portion - header.len());
+            let (rest, most) = (data.len() - at, portion - header.len());
+            // A short rest to be sealed goes along, as the pool's buffer has room for it: it is not worth its own write.
+            let joins = self.secure && rest <= most + portion / 4;
+            let end = if joins { data.len() } else { at + rest.min(most) };
             let piece = &data[at..end];
             let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
             let room = to.room(header.len() + piece.len()).map_err(|_| no_memory())?;

@@ -138,6 +138,7 @@ impl Connection {
     }
 
     fn read_ahead(&self, rx: &mut Rx, patience: Patience<'_>) {
+        rx.spent = Spent { reads: 0, grown: rx.message.len() };
         while rx.over.is_none() && !rx.is_full(self.read_ahead) {
             match self.next_message(rx, patience) {
                 Turn::Message(kind) => rx.keep(kind),

@@ -107,7 +107,11 @@ fn refusal(host: &str, error: &io::Error) -> Error {
     // std puts its own words before the resolver's.
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     let text = text.split(" (os error").next().unwrap_or_default();
-    Error::new(Code::Resolve, format!("{host}: {text}")).with_os_error(error.raw_os_error().unwrap_or(0))
+    // EAI_AGAIN: nobody answered the question, which says nothing about the name.
+    let unanswered = text.starts_with("Temporary failure");
+    let hint =
+        if unanswered { " (no name server answered: is there a network, and are its name servers right?)" } else { "" };
+    Error::new(Code::Resolve, format!("{host}: {text}{hint}")).with_os_error(error.raw_os_error().unwrap_or(0))
 }
 
 /// RFC 8305 4: the families take turns, beginning with that of the best address; each keeps its own order.
@@ -223,6 +227,10 @@ mod tests {
         assert!(text.starts_with("resolve: nothing.invalid: ") && !text.contains("failed to lookup"), "{text}");
         let error = look_up("empty", Wait::Forever, |_| Ok(Vec::new())).unwrap_err();
         assert_eq!(error.to_string(), "empty: the name has no address");
+        let error = refusal("far.example", &io::Error::other("Temporary failure in name resolution"));
+        assert!(
+            error.to_string().contains("far.example: Temporary failure in name resolution (no name server answered")
+        );
         let error = resolve("nul\0byte", 80, Wait::Forever).unwrap_err();
         assert_eq!(error.code(), Code::Resolve);
     }

@@ -34,7 +34,7 @@ mod failure;
 mod tests;
 
 pub(crate) use config::TlsConfig;
-use failure::refusal;
+use failure::{first_refusal, refusal};
 
 /// What opening records led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +231,7 @@ impl Tls {
         }
         let (mut end, whole) = next_record(cipher.filled(), self.retained);
         loop {
+            let refusal = if self.rustls.protocol_version().is_none() { first_refusal } else { refusal };
             let UnbufferedStatus { mut discard, state } =
                 self.rustls.process_tls_records(&mut cipher.filled_mut()[..end]);
             let mut step = None;

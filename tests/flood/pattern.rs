@@ -64,9 +64,9 @@ impl Sequences {
         *next += 1;
     }
 
-    /// How many came from sender 0, 1 and so on, up to the last one who sent.
-    pub(crate) fn counts(&self) -> Vec<u32> {
-        let senders = self.0.keys().last().map_or(0, |last| last + 1);
+    /// How many came from each of so many senders.
+    pub(crate) fn counts(&self, senders: u8) -> Vec<u32> {
+        assert!(self.0.keys().all(|sender| *sender < senders), "messages of a sender that is none: {self:?}");
         (0..senders).map(|sender| self.0.get(&sender).copied().unwrap_or(0)).collect()
     }
 }

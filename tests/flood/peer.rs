@@ -1,15 +1,17 @@
-//! A server that floods while it reads: one thread for each direction, so neither ever waits for the other. Its frames
-//! are made and read here by hand; over TLS the two threads share the TLS state for moments, never for a wait.
+//! Servers that flood. One does while it reads: a thread for each direction, so neither ever waits for the other. The
+//! other does not read while it writes, as many servers do not: it lives only if the client does both at once. Frames are
+//! made and read here by hand; over TLS the two threads share the TLS state for moments, never for a wait.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
 use rustls::ServerConnection;
 use tungstenite::handshake::derive_accept_key;
 
+use crate::SENDERS;
 use crate::pattern::{Pattern, Sequences};
 use crate::watch::Watch;
 
@@ -181,18 +183,51 @@ pub(crate) struct Seen {
     pub(crate) close: Vec<u8>,
 }
 
+/// How the peer goes about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Manner {
+    /// Reads and writes at the same time.
+    Both,
+    /// Writes a message, then reads one, and so on.
+    Turns,
+}
+
 /// Floods the client with `messages` messages, then waits for its close frame; answers what it saw, whole.
-pub(crate) fn run(duplex: Duplex, pattern: &Arc<Pattern>, messages: u32, watch: &Arc<Watch>) -> Seen {
+pub(crate) fn run(duplex: Duplex, manner: Manner, pattern: &Pattern, messages: u32, watch: &Watch) -> Seen {
     duplex.accept_upgrade().expect("the peer takes the upgrade");
-    let duplex = Arc::new(duplex);
-    let debts = Arc::new(Debts::default());
-    let writer = thread::spawn({
-        let (duplex, debts, pattern, watch) = (duplex.clone(), debts.clone(), pattern.clone(), watch.clone());
-        move || Writer { duplex: &duplex, debts: &debts, watch: &watch }.flood(&pattern, messages)
-    });
-    let seen = Reader { duplex: &duplex, debts: &debts, watch, bytes: Vec::new(), at: 0 }.read_to_the_end(pattern);
-    writer.join().expect("the peer's writer");
-    seen
+    let debts = Debts::default();
+    let writer = Writer { duplex: &duplex, debts: &debts, watch };
+    let reader = Reader::new(&duplex, &debts, pattern, watch);
+    match manner {
+        Manner::Both => thread::scope(|scope| {
+            let flood = scope.spawn(|| writer.flood(pattern, messages));
+            let seen = reader.read_to_the_end();
+            flood.join().expect("the peer's writer");
+            seen
+        }),
+        Manner::Turns => take_turns(writer, reader, pattern, messages),
+    }
+}
+
+fn take_turns(writer: Writer, mut reader: Reader, pattern: &Pattern, messages: u32) -> Seen {
+    for number in 0..messages {
+        writer.watch.at("peer's writer", format!("message {number}"));
+        writer.send_message(&pattern.message(0, number), number);
+        loop {
+            match reader.step() {
+                Step::Message => break,
+                Step::Control => {}
+                Step::Close => {
+                    writer.serve_owed();
+                    return reader.end();
+                }
+            }
+        }
+    }
+    while !writer.serve_owed() {
+        reader.step();
+    }
+    reader.end()
 }
 
 struct Writer<'a> {
@@ -218,7 +253,7 @@ impl Writer<'_> {
     /// One frame, or three with pings between; answers whether the close frame went out behind the message.
     fn send_message(&self, message: &[u8], number: u32) -> bool {
         let opcode = Pattern::opcode(number);
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             self.frame(0x80 | opcode, message);
             return self.serve_owed();
         }
@@ -274,41 +309,66 @@ impl Writer<'_> {
 struct Reader<'a> {
     duplex: &'a Duplex,
     debts: &'a Debts,
+    pattern: &'a Pattern,
     watch: &'a Watch,
     bytes: Vec<u8>,
     at: usize,
+    seen: Seen,
+    sequences: Sequences,
 }
 
-impl Reader<'_> {
-    fn read_to_the_end(mut self, pattern: &Pattern) -> Seen {
-        let mut seen = Seen::default();
-        let mut sequences = Sequences::default();
-        loop {
-            self.watch.at("peer's reader", format!("after {sequences:?}"));
-            let (head, payload) = self.frame();
-            self.watch.moved();
-            match head {
-                0x81 | 0x82 => sequences.take(pattern, head & 0x0f, &payload),
-                0x89 => {
-                    seen.pings += 1;
-                    self.debts.add(|owed| owed.pong = Some(payload));
-                }
-                0x8a => seen.pongs += 1,
-                0x88 => {
-                    seen.close = payload.clone();
-                    self.debts.add(|owed| owed.close = Some(payload));
-                    break;
-                }
-                other => panic!("a frame that begins with {other:#04x} from the client"),
+/// What a frame was.
+#[derive(PartialEq)]
+enum Step {
+    Message,
+    Control,
+    Close,
+}
+
+impl<'a> Reader<'a> {
+    fn new(duplex: &'a Duplex, debts: &'a Debts, pattern: &'a Pattern, watch: &'a Watch) -> Reader<'a> {
+        let (seen, sequences) = (Seen::default(), Sequences::default());
+        Reader { duplex, debts, pattern, watch, bytes: Vec::new(), at: 0, seen, sequences }
+    }
+
+    fn read_to_the_end(mut self) -> Seen {
+        while self.step() != Step::Close {}
+        self.end()
+    }
+
+    /// Reads a frame and takes it into account.
+    fn step(&mut self) -> Step {
+        self.watch.at("peer's reader", format!("after {:?}", self.sequences));
+        let (head, payload) = self.frame();
+        self.watch.moved();
+        match head {
+            0x81 | 0x82 => {
+                self.sequences.take(self.pattern, head & 0x0f, &payload);
+                return Step::Message;
             }
+            0x89 => {
+                self.seen.pings += 1;
+                self.debts.add(|owed| owed.pong = Some(payload));
+            }
+            0x8a => self.seen.pongs += 1,
+            0x88 => {
+                self.seen.close = payload.clone();
+                self.debts.add(|owed| owed.close = Some(payload));
+                return Step::Close;
+            }
+            other => panic!("a frame that begins with {other:#04x} from the client"),
         }
-        seen.received = sequences.counts();
+        Step::Control
+    }
+
+    /// RFC 6455 5.5.1: nothing follows the close frame.
+    fn end(mut self) -> Seen {
         self.watch.at("peer's reader", "waiting for the end".into());
-        // RFC 6455 5.5.1: nothing follows the close frame.
         while self.at == self.bytes.len() {
             if self.duplex.read(&mut self.bytes).expect("the peer reads to the end") == 0 {
                 self.watch.at("peer's reader", "gone".into());
-                return seen;
+                self.seen.received = self.sequences.counts(SENDERS);
+                return self.seen;
             }
         }
         panic!("{} bytes behind the client's close frame", self.bytes.len() - self.at);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -71,14 +72,17 @@ impl Drop for Dog {
     }
 }
 
+/// Writes by hand: what print macros say in a test is kept for its end, which will not come.
 fn give_up(what: &str, watch: &Watch) -> ! {
-    eprintln!("the flood over {what} does not end; {} moves so far", watch.moves());
+    let mut report = format!("the flood over {what} does not end; {} moves so far\n", watch.moves());
     for (who, doing) in watch.doing.lock().unwrap().iter() {
-        eprintln!("  {who}: {doing}");
+        report += &format!("  {who}: {doing}\n");
     }
     for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
         let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-        eprintln!("  thread {}: {} in {}", task.file_name().display(), read("comm").trim(), read("wchan").trim());
+        report +=
+            &format!("  thread {}: {} in {}\n", task.file_name().display(), read("comm").trim(), read("wchan").trim());
     }
+    let _ = io::stderr().write_all(report.as_bytes());
     std::process::abort();
 }

@@ -238,6 +238,7 @@ def test_bad_addresses(uri):
         ({"subprotocols": ["a", "a"]}, ValueError),
         ({"subprotocols": ["a b"]}, ValueError),
         ({"subprotocols": ["a\0"]}, ValueError),
+        ({"subprotocols": [5]}, TypeError),
         ({"additional_headers": {"Upgrade": "x"}}, ValueError),
         ({"additional_headers": [("A", "x\r\nB: y")]}, ValueError),
         ({"max_size": 0}, ValueError),
@@ -360,3 +361,9 @@ def test_left_open_is_a_resource_warning(echo):
 def test_no_pickles(echo):
     with wsdial.connect(echo.ws) as ws, pytest.raises(TypeError, match="pickled"):
         pickle.dumps(ws)
+
+
+@pytest.mark.parametrize("uri", [None, 5, b"ws://localhost"])
+def test_an_address_that_is_no_text_is_told_so(uri):
+    with pytest.raises(TypeError, match=f"not {type(uri).__name__}"):
+        wsdial.connect(uri)

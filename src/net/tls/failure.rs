@@ -1,8 +1,19 @@
 //! What rustls refuses, in this library's codes and in sentences that a person can act on.
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError, Error as Cause, PeerMisbehaved};
+use rustls::{AlertDescription, CertificateError, Error as Cause, InvalidMessage, PeerMisbehaved};
 
 use crate::error::{Code, Error};
+
+/// The failure that `cause` is when nothing of the peer's was TLS yet: what a server without TLS answers to a
+/// ClientHello, HTTP most of all, begins with no record's type.
+pub(super) fn first_refusal(cause: &Cause) -> Error {
+    match cause {
+        Cause::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            Error::new(Code::Tls, "the peer's bytes are not TLS (should the address be ws?)")
+        }
+        cause => refusal(cause),
+    }
+}
 
 /// The failure that `cause` is.
 pub(super) fn refusal(cause: &Cause) -> Error {

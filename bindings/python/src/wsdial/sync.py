@@ -87,6 +87,8 @@ def _call(function: object, handle: int, *arguments: object) -> None:
 
 
 def _c_text(text: str) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"expected a str, not {type(text).__name__}: {text!r}")
     if "\0" in text:
         raise ValueError(f"a NUL in {text!r}")
     return text.encode()

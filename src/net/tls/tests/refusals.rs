@@ -129,7 +129,7 @@ fn old_versions_and_other_protocols_are_refused_as_what_they_are() {
     hello.extend([0, 0xc0, 0x13, 0, 0, 0]);
     for (bytes, code, sentence) in [
         (&hello[..], Code::TlsIncompatible, "the peer and we have nothing in common"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Code::Tls, "the peer's bytes are not TLS"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Code::Tls, "the peer's bytes are not TLS (should the address be ws?)"),
         (
             b"\x15\x03\x03\x00\x02\x02\x28",
             Code::TlsIncompatible,
