@@ -119,8 +119,7 @@ impl Connection {
             self.fail(error.with_close_code(1006), Phase::Close);
         }
         self.end_stream();
-        let mut link = self.link.lock();
-        link.timed_out |= !ended || (stuck && link.failure.is_none());
+        let link = self.link.lock();
         match &link.failure {
             _ if link.timed_out => Ok(Outcome::Timeout),
             Some(failure) => Err(failure.clone()),

@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Outcome, Rx, forked};
+use super::connection::{Connection, Outcome, Rx, Spent, forked};
 use super::recv::Turn;
 use super::send::serve;
 use crate::buffer::Buffer;
