@@ -387,8 +387,7 @@ impl Connection {
         let filled = if self.secure {
             self.fill_secure(rx, patience)
         } else if let Some(over) = rx.is_spent(patience) {
-            // Not for want of bytes: whoever does not wait comes back at once.
-            return Filled::Impatient(over);
+            Filled::Impatient(over)
         } else if rx.decoder.direct() >= DIRECT && rx.plain.is_empty() && rx.input.is_none() {
             self.fill_direct(rx, patience)
         } else {
