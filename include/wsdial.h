@@ -383,8 +383,8 @@ WS_MUST_USE int ws_process(ws_conn *conn, ws_error **error);
 /* As ws_dial, over a connected stream socket of the caller's: TLS if url says wss, then the
  * handshake. url says what to ask for, nothing is resolved. The socket may be in either mode and
  * stays in it. When *out is set it belongs to the connection; when *out is NULL it is still the
- * caller's, open. With WS_NOWAIT the answer is WS_AGAIN and *out is set: ws_handshake carries on.
- * Since 0.1. */
+ * caller's, open. With WS_NOWAIT the answer may be WS_AGAIN, with *out set: ws_handshake carries
+ * on. Since 0.1. */
 WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *dialer, int timeout_ms,
                            ws_conn **out, ws_error **error);
 

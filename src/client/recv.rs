@@ -348,7 +348,7 @@ impl Connection {
             // The caller knows the end already, and what is left to write is shown to it as before.
             return None;
         }
-        if over.is_some() && !by.is_some_and(|by| by <= Instant::now()) {
+        if over.is_some() && by.is_none_or(|by| by > Instant::now()) {
             return over;
         }
         if over.is_some() || is_stuck {

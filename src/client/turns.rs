@@ -83,7 +83,7 @@ impl Connection {
             return None;
         }
         let (opening, is_full) = match self.rx.try_lock() {
-            Some(rx) if rx.told => return None,
+            Some(rx) if rx.told && matches!(rx.over, Some(Err(_))) => return None,
             Some(rx) => (rx.opening.as_ref().map(|opening| opening.by()), rx.is_full(self.read_ahead)),
             None => (None, false),
         };

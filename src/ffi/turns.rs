@@ -73,7 +73,7 @@ pub unsafe extern "C" fn ws_process(conn: *mut ws_conn, error: *mut *mut ws_erro
 /// As ws_dial, over a connected stream socket of the caller's: TLS if url says wss, then the handshake.
 /// url says what to ask for, nothing is resolved. The socket may be in either mode and stays in it. When
 /// *out is set it belongs to the connection; when *out is NULL it is still the caller's, open. With
-/// WS_NOWAIT the answer is WS_AGAIN and *out is set: ws_handshake carries on. Since 0.1.
+/// WS_NOWAIT the answer may be WS_AGAIN, with *out set: ws_handshake carries on. Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial_fd(

@@ -320,6 +320,8 @@ static void ends(void)
     EXPECT(WS_CLOSED, ws_recv(pair.conn, BOUND, &message, e));
     EXPECT(WS_CLOSED, ws_process(pair.conn, e));
     CHECK(ws_close_code(pair.conn) == 1001);
+    /* The end of the stream is awaited, but not for ever. */
+    CHECK(ws_timeout(pair.conn) >= 0 && ws_timeout(pair.conn) <= 5000 && ws_wants(pair.conn) == WS_WANT_READ);
     EXPECT(WS_OK, ws_input_done(pair.conn, 0, e));
     EXPECT(WS_OK, ws_close(pair.conn, 1000, NULL, BOUND, e));
     ws_conn_free(pair.conn);
