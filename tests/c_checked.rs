@@ -6,7 +6,18 @@ mod common;
 use common::c::{self, Build};
 use common::server;
 
-const PROGRAMS: [&str; 7] = ["null.c", "message.c", "states.c", "values.c", "sigpipe.c", "descriptors.c", "threads.c"];
+const PROGRAMS: [&str; 10] = [
+    "null.c",
+    "message.c",
+    "states.c",
+    "values.c",
+    "sigpipe.c",
+    "descriptors.c",
+    "threads.c",
+    "memory.c",
+    "loops.c",
+    "cancel.c",
+];
 
 const VALGRIND: Build<'static> = Build {
     compiler: "cc",

@@ -69,6 +69,12 @@ for url in "$WS" "$WSS"; do
   run "$BUILD/examples/c-duplex" "$url" "$ca"
   expect "C duplex over ${url%%:*}" '^negotiated protocol: "json"$' '^received: [0-9]+ messages, each whole' '^closed cleanly: 1000$'
 done
+run "$BUILD/examples/c-poll" "$WS"
+expect "C, a thousand connections on one poll loop" '^1000 connections, 10000 messages each way .* closed cleanly$'
+run "$BUILD/examples/c-epoll" "$WS"
+expect "C, a thousand connections on one epoll loop" '^1000 connections, 10000 messages each way .* closed cleanly$'
+run "$BUILD/examples/c-memory"
+expect "C, without any socket" '^negotiated protocol: "json"$' '^4 messages there and back .* closed cleanly: 1000$'
 interrupted "$BUILD/examples/go-article" "$WS"
 expect "Go article" '^upgraded: 101 ' '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
 

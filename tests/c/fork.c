@@ -29,6 +29,12 @@ static void child(ws_conn *conn, ws_dialer *dialer)
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_pong(conn, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_flush(conn, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_close(conn, 1000, NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_process(conn, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_handshake(conn, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_input_done(conn, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_output_done(conn, 0, e));
+    CHECK(ws_wants(conn) == 0 && ws_timeout(conn) == -1 && ws_fd(conn) >= 0);
+    CHECK(ws_input(conn, NULL) == NULL && ws_output(conn, NULL) == NULL);
     EXPECT(WS_OK, ws_set_max_message(conn, 1, e));
     CHECK(ws_response_status(conn) == 101 && ws_close_code(conn) == 0);
     CHECK(ws_close_reason(conn, NULL) == NULL && ws_peer_address(conn) != NULL);
