@@ -112,8 +112,8 @@ fn measure(name: &str, client: &Client, url: &str, count: usize, most: usize) ->
     };
     // What the first ones leave behind is everybody's: buffers, parsed roots, sessions.
     drop((0..300).map(|_| open()).collect::<Vec<_>>());
-    let mut connections = Vec::with_capacity(count);
     let before = Figures::now();
+    let mut connections = Vec::with_capacity(count);
     connections.extend((0..count).map(|_| open()));
     let after = Figures::now();
     let each = |of: fn(&Figures) -> usize| (of(&after) as f64 - of(&before) as f64) / count as f64;

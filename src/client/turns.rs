@@ -187,7 +187,7 @@ impl Connection {
         input.fill(n);
         let to = if self.secure { &mut rx.cipher } else { &mut rx.plain };
         if to.is_empty() {
-            *to = input;
+            *to = *input;
         } else if to.extend(input.filled()).is_err() {
             return Err(Error::new(Code::LimitMemory, "there is no memory for what was read"));
         }
