@@ -127,9 +127,8 @@ fn measure(name: &str, client: &Client, url: &str, count: usize, most: usize) ->
         each(|figures| figures.threads),
     );
     drop(connections);
-    let is_kept = given <= most as f64
-        && after.descriptors == before.descriptors + count
-        && after.threads == before.threads;
+    let is_kept =
+        given <= most as f64 && after.descriptors == before.descriptors + count && after.threads == before.threads;
     if !is_kept {
         println!("{name:>5}: at most {most} bytes, one descriptor and no thread are promised");
     }

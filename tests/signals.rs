@@ -91,7 +91,6 @@ fn unless_asked_for_no_signal_ends_or_prolongs_a_wait() {
             assert!(HANDLED.load(Ordering::SeqCst) > before + 5, "{name}: too few signals to tell");
         }
     }
-
 }
 
 #[test]

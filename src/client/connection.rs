@@ -141,12 +141,12 @@ pub(super) struct Tx {
     /// Masked bytes of a frame on their way to be sealed.
     pub(super) plain: Buffer,
     /// Bytes of before `wire`, lent to the caller to be written.
-    pub(super) output: Buffer,
+    pub(super) output: Option<Box<Buffer>>,
 }
 
 impl Tx {
     pub(super) fn unsent(&self) -> usize {
-        self.wire.len() + self.output.len()
+        self.wire.len() + self.output.as_ref().map_or(0, |output| output.len())
     }
 }
 
@@ -460,8 +460,8 @@ impl Connection {
     /// their pool's lock may have been held by a thread that the child does not have.
     fn abandon(&mut self) {
         let (rx, tx, link) = (self.rx.get_mut(), self.tx.get_mut(), self.link.get_mut());
-        let own = [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut tx.output, &mut link.tls_out];
-        for buffer in own.into_iter().chain(rx.input.as_deref_mut()) {
+        let own = [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut link.tls_out];
+        for buffer in own.into_iter().chain(rx.input.as_deref_mut()).chain(tx.output.as_deref_mut()) {
             std::mem::forget(std::mem::take(buffer));
         }
     }

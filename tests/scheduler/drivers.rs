@@ -132,7 +132,8 @@ pub(crate) fn polling(
     let mut log = Vec::new();
     for acts in &session.client {
         for act in acts {
-            let done = turn(&connection, random, matches!(act, Act::Close(..)), || perform(&connection, act, Wait::Never));
+            let done =
+                turn(&connection, random, matches!(act, Act::Close(..)), || perform(&connection, act, Wait::Never));
             if let Act::Close(..) = act {
                 log.push(end(&connection, done));
                 return log;
@@ -193,12 +194,7 @@ fn perform(connection: &Connection, act: &Act, wait: Wait) -> Result<Outcome, Er
 }
 
 /// Writes down what a receive said; false at the end.
-fn note(
-    connection: &Connection,
-    log: &mut Vec<String>,
-    message: &Message,
-    received: Result<Outcome, Error>,
-) -> bool {
+fn note(connection: &Connection, log: &mut Vec<String>, message: &Message, received: Result<Outcome, Error>) -> bool {
     if let Ok(Outcome::Done) = received {
         log.push(told(message.kind() == Kind::Text, message.data()));
         return true;

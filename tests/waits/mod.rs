@@ -112,10 +112,14 @@ fn connection(
 }
 
 fn receive(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
-    let (connection, go) = connection(client, |_| {}, |mut peer| {
-        peer.frame(0x81, b"late");
-        peer.read();
-    });
+    let (connection, go) = connection(
+        client,
+        |_| {},
+        |mut peer| {
+            peer.frame(0x81, b"late");
+            peer.read();
+        },
+    );
     let answer = around.call(|| connection.recv(&mut Message::new(), wait()));
     go();
     assert_eq!(recv(&connection).data(), b"late");
@@ -125,10 +129,14 @@ fn receive(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
 fn receive_in_a_message(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
     let whole = frame(0x82, &[7; 100_000]);
     let rest = whole[50_001..].to_vec();
-    let (connection, go) = connection(client, move |peer| peer.raw(&whole[..50_001]), move |mut peer| {
-        peer.raw(&rest);
-        peer.read();
-    });
+    let (connection, go) = connection(
+        client,
+        move |peer| peer.raw(&whole[..50_001]),
+        move |mut peer| {
+            peer.raw(&rest);
+            peer.read();
+        },
+    );
     let mut message = Message::new();
     let answer = around.call(|| connection.recv(&mut message, wait()));
     assert!(message.data().is_empty());
@@ -140,16 +148,20 @@ fn receive_in_a_message(client: &Client, wait: Limit<'_>, around: &Around<'_>) -
 /// Sends until nothing more is taken; the peer then finds just that.
 fn send(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
     let (counts, count) = mpsc::channel();
-    let (connection, go) = connection(client, |_| {}, move |mut peer| {
-        let mut sizes = Vec::new();
-        while let Some(frame) = peer.read() {
-            match frame.head {
-                0x82 => sizes.push(frame.payload.len()),
-                _ => break,
+    let (connection, go) = connection(
+        client,
+        |_| {},
+        move |mut peer| {
+            let mut sizes = Vec::new();
+            while let Some(frame) = peer.read() {
+                match frame.head {
+                    0x82 => sizes.push(frame.payload.len()),
+                    _ => break,
+                }
             }
-        }
-        counts.send(sizes).unwrap();
-    });
+            counts.send(sizes).unwrap();
+        },
+    );
     let taken = fill(&connection);
     let answer = around.call(|| connection.send(Kind::Text, b"not taken", wait()));
     go();
@@ -184,11 +196,15 @@ fn send_behind_a_sender(client: &Client, wait: Limit<'_>, around: &Around<'_>) -
 }
 
 fn close(client: &Client, wait: Limit<'_>, around: &Around<'_>) -> End {
-    let (connection, go) = connection(client, |_| {}, |mut peer| {
-        assert_eq!(peer.read_close(), (3000, "enough".to_owned()));
-        peer.frame(0x88, &close_body(3000, ""));
-        peer.finish();
-    });
+    let (connection, go) = connection(
+        client,
+        |_| {},
+        |mut peer| {
+            assert_eq!(peer.read_close(), (3000, "enough".to_owned()));
+            peer.frame(0x88, &close_body(3000, ""));
+            peer.finish();
+        },
+    );
     let answer = around.call(|| connection.close(3000, "enough", wait()));
     go();
     if answer == "Timeout" {
