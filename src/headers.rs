@@ -1,8 +1,11 @@
 //! Header fields in the order and spelling in which they stood on the wire.
 
 /// A list of header fields. Names compare without case (RFC 9110 5.1); values are bytes, for HTTP promises no more.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+///
+/// One piece of memory for all of them, as every connection keeps its server's: the length of a name, the name, the
+/// length of its value, the value, and so on.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<u8>);
 
 impl Headers {
     /// No fields.
@@ -11,13 +14,18 @@ impl Headers {
     }
 
     /// Adds a field behind the others.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) {
+        let parts = [name.as_ref().as_bytes(), value.as_ref()];
+        self.0.reserve_exact(parts.map(|part| LENGTH + part.len()).iter().sum());
+        for part in parts {
+            self.0.extend_from_slice(&part.len().to_ne_bytes());
+            self.0.extend_from_slice(part);
+        }
     }
 
     /// Every value of that name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
+        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 
     /// The first value of that name.
@@ -27,12 +35,16 @@ impl Headers {
 
     /// Every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v.as_slice()))
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let name = take(&mut rest)?;
+            Some((std::str::from_utf8(name).unwrap_or_default(), take(&mut rest)?))
+        })
     }
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether there are none.
@@ -44,6 +56,23 @@ impl Headers {
     /// space around them.
     pub(crate) fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.all(name).flat_map(|v| v.split(|&b| b == b',')).map(<[u8]>::trim_ascii).filter(|t| !t.is_empty())
+    }
+}
+
+/// Bytes of a length.
+const LENGTH: usize = size_of::<usize>();
+
+/// The next part of what `push` has put together.
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, behind) = rest.split_first_chunk::<LENGTH>()?;
+    let (part, behind) = behind.split_at_checked(usize::from_ne_bytes(*length))?;
+    *rest = behind;
+    Some(part)
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -65,5 +94,17 @@ mod tests {
         assert_eq!(headers.first("connection"), Some(&b"keep-alive, Upgrade"[..]));
         assert_eq!(headers.all("connection").count(), 2);
         assert_eq!(headers.first("upgrade"), None);
+    }
+
+    #[test]
+    fn fields_come_out_as_they_went_in() {
+        let mut headers = Headers::new();
+        assert!(headers.is_empty() && headers.iter().next().is_none());
+        let fields = [("A", &b""[..]), ("b", b"\xff\0"), ("c", &[7; 5000])];
+        for (name, value) in fields {
+            headers.push(name, value);
+        }
+        assert_eq!(headers.iter().collect::<Vec<_>>(), fields);
+        assert_eq!(headers.len(), 3);
     }
 }

@@ -84,14 +84,14 @@ pub struct Connection {
     pub(super) max_message: AtomicU64,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
-    keepalive: Option<(Duration, Option<Duration>)>,
+    keepalive: Option<Box<(Duration, Option<Duration>)>>,
     interruptible: bool,
     pub(super) read_size: usize,
     pub(super) write_size: usize,
     pub(super) read_ahead: (usize, usize),
-    pub(super) received: OnceLock<Close>,
+    pub(super) received: OnceLock<Box<Close>>,
     pub(super) agreed: OnceLock<Box<Agreed>>,
-    pub(super) tls_facts: OnceLock<(&'static str, &'static str)>,
+    pub(super) tls_facts: OnceLock<Box<(&'static str, &'static str)>>,
     token: Mutex<Option<Arc<Cancel>>>,
     has_token: AtomicBool,
     /// The process that made it.
@@ -113,7 +113,7 @@ pub(super) struct Rx {
     /// From the socket, not decoded.
     pub(super) plain: Buffer,
     /// Lent to the caller to be filled. Apart from the bytes that came before, which a receiver may take meanwhile.
-    pub(super) input: Option<Buffer>,
+    pub(super) input: Option<Box<Buffer>>,
     /// The message that is arriving.
     pub(super) message: Vec<u8>,
     /// Messages that were whole before anybody asked for them.
@@ -152,12 +152,12 @@ pub(super) struct Tx {
     /// Masked bytes of a frame on their way to be sealed.
     pub(super) plain: Buffer,
     /// Bytes of before `wire`, lent to the caller to be written.
-    pub(super) output: Buffer,
+    pub(super) output: Option<Box<Buffer>>,
 }
 
 impl Tx {
     pub(super) fn unsent(&self) -> usize {
-        self.wire.len() + self.output.len()
+        self.wire.len() + self.output.as_ref().map_or(0, |output| output.len())
     }
 }
 
@@ -201,7 +201,7 @@ impl Connection {
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
             keeps_alive: dialer.keepalive.is_some(),
-            keepalive: dialer.keepalive,
+            keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
             read_size: dialer.read_buffer,
             write_size: dialer.write_buffer,
@@ -219,7 +219,7 @@ impl Connection {
 
     /// Starts what begins with the connection being open.
     pub(super) fn start_keepalive(&self) {
-        if let Some((every, within)) = self.keepalive {
+        if let Some(&(every, within)) = self.keepalive.as_deref() {
             self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
         }
     }
@@ -356,12 +356,12 @@ impl Connection {
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        self.tls_facts.get().map(|(version, _)| *version)
+        self.tls_facts.get().map(|facts| facts.0)
     }
 
     /// The cipher suite, or `None` without TLS.
     pub fn tls_cipher(&self) -> Option<&'static str> {
-        self.tls_facts.get().map(|(_, cipher)| *cipher)
+        self.tls_facts.get().map(|facts| facts.1)
     }
 
     /// Ends the connection for a fault of our own; every later call tells.
@@ -472,8 +472,8 @@ impl Connection {
     /// their pool's lock may have been held by a thread that the child does not have.
     fn abandon(&mut self) {
         let (rx, tx, link) = (self.rx.get_mut(), self.tx.get_mut(), self.link.get_mut());
-        let own = [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut tx.output, &mut link.tls_out];
-        for buffer in own.into_iter().chain(&mut rx.input) {
+        let own = [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut link.tls_out];
+        for buffer in own.into_iter().chain(rx.input.as_deref_mut()).chain(tx.output.as_deref_mut()) {
             std::mem::forget(std::mem::take(buffer));
         }
     }

@@ -42,13 +42,13 @@ pub(super) struct Link {
     pub(super) tls: Option<Box<Tls>>,
     /// Records that opening led to (key updates, alerts); they go out before anything that is sealed later.
     pub(super) tls_out: Buffer,
-    /// The newest ping's answer (RFC 6455 5.5.3: only the newest needs one).
-    pub(super) pong: Option<Payload>,
+    /// The newest ping's answer, boxed as an idle connection owes none (RFC 6455 5.5.3: only the newest needs one).
+    pub(super) pong: Option<Box<Payload>>,
     pub(super) keepalive: Option<Box<Keepalive>>,
     /// How long the last answered ping took; outlives the pings.
     pub(super) round_trip: Option<Duration>,
     /// Our close frame, while it is owed.
-    pub(super) close: Option<Close>,
+    pub(super) close: Option<Box<Close>>,
     /// Bytes were left in `tx` when its holder went.
     pub(super) unsent: bool,
     /// A reader is working and will look at what is owed before it sleeps or returns.
@@ -85,14 +85,14 @@ impl Link {
     /// Owes the answer to a ping, unless a close frame was sent or came (RFC 6455 5.5.1, 5.5.2).
     pub(super) fn owe_pong(&mut self, payload: &[u8]) {
         if !self.close_sent && !self.close_received && self.failure.is_none() {
-            self.pong = Some(Payload::new(payload));
+            self.pong = Some(Box::new(Payload::new(payload)));
         }
     }
 
     /// Owes a close frame, unless one was sent or is owed already. The first decides.
     pub(super) fn owe_close(&mut self, close: Close) {
         if !self.close_sent && self.close.is_none() {
-            self.close = Some(close);
+            self.close = Some(Box::new(close));
         }
         self.keepalive = None;
         self.end_by.get_or_insert_with(|| Instant::now() + CLOSE_LIMIT);

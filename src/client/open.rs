@@ -132,7 +132,7 @@ impl Connection {
                 rx.opening = None;
                 if let Some(tls) = &self.link.lock().tls {
                     let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
-                    let _ = self.tls_facts.set(facts);
+                    let _ = self.tls_facts.set(Box::new(facts));
                 }
                 let _ = self.agreed.set(agreed);
                 self.start_keepalive();

@@ -330,7 +330,7 @@ impl Connection {
         link.close_received = true;
         link.pong = None;
         link.owe_close(Close { code: close.code, reason: String::new() });
-        let _ = self.received.set(close);
+        let _ = self.received.set(Box::new(close));
         self.wake_waiters();
         link.ending().unwrap_or(Ok(Outcome::Closed))
     }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Outcome, Rx, Spent, forked};
 use super::recv::Turn;
 use super::send::serve;
-use crate::buffer::Buffer;
 use crate::error::{Code, Error};
 use crate::protocol::message::{Kind, Message};
 use crate::wait::{Patience, Wait};
@@ -188,7 +187,7 @@ impl Connection {
         input.fill(n);
         let to = if self.secure { &mut rx.cipher } else { &mut rx.plain };
         if to.is_empty() {
-            *to = input;
+            *to = *input;
         } else if to.extend(input.filled()).is_err() {
             return Err(Error::new(Code::LimitMemory, "there is no memory for what was read"));
         }
@@ -207,14 +206,15 @@ impl Connection {
         self.memory_only()?;
         let mut tx = self.tx.lock();
         let mut link = self.link.lock();
-        if tx.output.is_empty() {
+        if tx.output.is_none() {
             let served = if tx.wire.is_empty() { serve(&mut tx, &mut link) } else { Ok(()) };
-            let tx = &mut *tx;
-            std::mem::swap(&mut tx.output, &mut tx.wire);
+            if !tx.wire.is_empty() {
+                tx.output = Some(Box::new(std::mem::take(&mut tx.wire)));
+            }
             link.unsent = tx.unsent() > 0;
             served.map_err(|error| self.about_us(error))?;
         }
-        let bytes = tx.output.filled();
+        let bytes = tx.output.as_ref().map_or(&[][..], |output| output.filled());
         Ok((bytes.as_ptr(), bytes.len()))
     }
 
@@ -222,15 +222,15 @@ impl Connection {
     pub(crate) fn output_done(&self, n: usize) -> Result<(), Error> {
         self.memory_only()?;
         let mut tx = self.tx.lock();
-        let lent = tx.output.len();
+        let lent = tx.output.as_ref().map_or(0, |output| output.len());
         if n > lent {
             let sentence = format!("{n} bytes cannot have been written of an output of {lent}");
             return Err(Error::new(Code::UsageState, sentence));
         }
-        tx.output.consume(n);
-        if tx.output.is_empty() {
-            let empty: Buffer = std::mem::take(&mut tx.output);
-            drop(empty);
+        if n == lent {
+            tx.output = None;
+        } else if let Some(output) = &mut tx.output {
+            output.consume(n);
         }
         let mut link = self.link.lock();
         self.release(tx, &mut link);

@@ -4,7 +4,7 @@
 //! error and the close code for the wire. It knows neither where the bytes come from nor what answers them.
 
 use super::close::Close;
-use super::frame::{self, Control, Data, Header, MAX_CONTROL_PAYLOAD, OpCode, violation};
+use super::frame::{self, Control, Data, Header, OpCode, violation};
 use super::message::Kind;
 use super::utf8::{Utf8, is_utf8};
 use crate::error::{Code, Error};
@@ -54,8 +54,7 @@ pub(crate) struct Decoder {
     declared: u64,
     max_message: u64,
     utf8: Utf8,
-    control: [u8; MAX_CONTROL_PAYLOAD],
-    control_len: usize,
+    control: Vec<u8>,
     failed: Option<Error>,
 }
 
@@ -80,8 +79,7 @@ impl Decoder {
             declared: 0,
             max_message: 0,
             utf8: Utf8::default(),
-            control: [0; MAX_CONTROL_PAYLOAD],
-            control_len: 0,
+            control: Vec::new(),
             failed: None,
         };
         decoder.set_max_message(max_message);
@@ -166,7 +164,7 @@ impl Decoder {
 
     /// The payload of the control frame that the last event announced.
     pub(crate) fn control(&self) -> &[u8] {
-        &self.control[..self.control_len]
+        &self.control
     }
 
     /// Whether a message has begun and is not whole.
@@ -219,7 +217,7 @@ impl Decoder {
     fn begin(&mut self, header: Header) -> Result<(), Error> {
         let data = match header.opcode {
             OpCode::Control(control) => {
-                self.control_len = 0;
+                self.control.clear();
                 self.remaining = header.len;
                 self.expect = Expect::Control(event_of(control));
                 return Ok(());
@@ -276,8 +274,7 @@ impl Decoder {
         if n == 0 && self.remaining > 0 {
             return Ok(Step::Needs);
         }
-        self.control[self.control_len..self.control_len + n].copy_from_slice(&input[..n]);
-        self.control_len += n;
+        self.control.extend_from_slice(&input[..n]);
         self.remaining -= n as u64;
         if self.remaining > 0 {
             return Ok(Step::Took(n));
