@@ -8,7 +8,7 @@ use super::recv::{End, Filled};
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
 use crate::protocol::handshake::{Handshake, Progress};
-use crate::wait::{Over, Patience, Wait};
+use crate::wait::{Over, Patience, Wait, now};
 
 /// How long a handshake may take that is carried on by calls that never wait.
 pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(45);
@@ -23,7 +23,7 @@ pub(super) struct Opening {
 
 impl Opening {
     pub(super) fn new(exchange: Handshake) -> Opening {
-        Opening { exchange, requested: false, by: Instant::now() + OPEN_LIMIT }
+        Opening { exchange, requested: false, by: now() + OPEN_LIMIT }
     }
 
     /// When it is awaited no longer.
@@ -122,7 +122,7 @@ impl Connection {
 
     fn open_impatient(&self, rx: &mut Rx, over: Over, phase: Phase) -> Option<Result<Outcome, Error>> {
         let opening = rx.opening.as_mut()?;
-        if over == Over::Never && opening.by > Instant::now() {
+        if over == Over::Never && opening.by > now() {
             return Some(Ok(Outcome::Again));
         }
         let error = match over {

@@ -1,19 +1,17 @@
 //! Receiving: decode what is there, else read more, and see to what is owed before sleeping.
 
 use std::io;
-use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
-
-use parking_lot::MutexGuard;
 
 use super::connection::{Connection, Outcome, Rx};
 use super::link::Link;
+use super::sync::{MutexGuard, Ordering, fence};
 use crate::error::{Code, Error, Phase};
 use crate::net::tls::Opened;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Event;
 use crate::protocol::message::{Kind, Message};
-use crate::wait::{Over, Patience, Wait};
+use crate::wait::{Over, Patience, Wait, now};
 
 /// The most plaintext that one turn with the link opens.
 const PORTION: usize = 64 * 1024;
@@ -286,7 +284,7 @@ impl Connection {
 
     fn take_pong(&self, rx: &Rx) {
         if let Some(keepalive) = &mut self.link.lock().keepalive {
-            keepalive.pong_came(rx.decoder.control(), Instant::now());
+            keepalive.pong_came(rx.decoder.control(), now());
         }
     }
 
@@ -314,7 +312,7 @@ impl Connection {
             let link = self.link.lock();
             (link.failure.is_some(), link.send_failure.is_some())
         };
-        if over.is_some() && !by.is_some_and(|by| by <= Instant::now()) {
+        if over.is_some() && !by.is_some_and(|by| by <= now()) {
             return over;
         }
         if over.is_some() || is_stuck {
@@ -477,19 +475,19 @@ impl Connection {
         if !self.keeps_alive {
             return None;
         }
-        self.link.lock().keepalive.as_mut().map(|keepalive| keepalive.tick(Instant::now()))
+        self.link.lock().keepalive.as_mut().map(|keepalive| keepalive.tick(now()))
     }
 
     pub(super) fn note_bytes(&self) {
         if self.keeps_alive
             && let Some(keepalive) = &mut self.link.lock().keepalive
         {
-            keepalive.bytes_came(Instant::now());
+            keepalive.bytes_came(now());
         }
     }
 
     fn is_peer_dead(&self) -> bool {
-        self.keeps_alive && self.link.lock().keepalive.as_ref().is_some_and(|k| k.is_overdue(Instant::now()))
+        self.keeps_alive && self.link.lock().keepalive.as_ref().is_some_and(|k| k.is_overdue(now()))
     }
 }
 

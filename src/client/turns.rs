@@ -2,7 +2,7 @@
 //! no message delivered; and the bytes of a connection whose caller moves them.
 
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connection::{Connection, Outcome, Rx};
 use super::recv::Turn;
@@ -10,7 +10,7 @@ use super::send::serve;
 use crate::buffer::Buffer;
 use crate::error::{Code, Error};
 use crate::protocol::message::{Kind, Message};
-use crate::wait::{Patience, Wait};
+use crate::wait::{Patience, Wait, now};
 
 /// Less room than this is not worth a read.
 const LEAST_ROOM: usize = 16 * 1024;
@@ -80,7 +80,7 @@ impl Connection {
             link.end_by.filter(|_| !is_over)
         };
         let next = [opening, tick, end_by].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        Some(next.saturating_duration_since(now()))
     }
 
     /// How long the last keepalive ping took to be answered; `None` before the first was.
