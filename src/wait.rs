@@ -4,6 +4,15 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+/// The monotonic clock, or the model's own while the client runs under its scheduler.
+#[inline]
+pub(crate) fn now() -> Instant {
+    #[cfg(all(test, feature = "model"))]
+    return model::now();
+    #[cfg(not(all(test, feature = "model")))]
+    Instant::now()
+}
+
 /// The patience of one call, for the whole call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -21,7 +30,7 @@ impl Wait {
         if limit.is_zero() {
             return Wait::Never;
         }
-        match Instant::now().checked_add(limit) {
+        match now().checked_add(limit) {
             Some(moment) => Wait::Until(moment),
             None => Wait::Forever,
         }
@@ -31,7 +40,7 @@ impl Wait {
     pub fn remaining(self) -> Option<Duration> {
         match self {
             Wait::Forever => None,
-            Wait::Until(moment) => Some(moment.saturating_duration_since(Instant::now())),
+            Wait::Until(moment) => Some(moment.saturating_duration_since(now())),
             Wait::Never => Some(Duration::ZERO),
         }
     }
@@ -111,6 +120,34 @@ impl<'a> Patience<'a> {
             wait if wait.is_over() => Some(Over::Time),
             _ => None,
         }
+    }
+}
+
+/// The clock of a model: it moves when a modelled wait runs out, and never by itself.
+#[cfg(all(test, feature = "model"))]
+pub(crate) mod model {
+    use std::cell::Cell;
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+    std::thread_local! {
+        // One system thread runs all threads of a model.
+        static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn now() -> Instant {
+        NOW.get().unwrap_or(*BEGIN)
+    }
+
+    pub(crate) fn reset() {
+        NOW.set(None);
+    }
+
+    /// A wait until `moment` has run out.
+    pub(crate) fn reach(moment: Instant) {
+        NOW.set(Some(now().max(moment)));
     }
 }
 

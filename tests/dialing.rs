@@ -51,7 +51,7 @@ fn every_dial_has_a_key_of_its_own() {
 fn behind_the_request_nothing_is_sent_until_the_answer_has_come() {
     let (url, server) = serve(|mut stream| {
         let mut request = Vec::new();
-        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
         let silence = loop {
             let mut portion = [0; 4096];
             match stream.read(&mut portion) {
@@ -129,8 +129,8 @@ fn the_time_that_ran_out_names_its_phase() {
             let _ = stream.read(&mut [0]);
         });
         let began = Instant::now();
-        let error = refused(&url, Wait::for_duration(Duration::from_millis(100)));
-        assert!(began.elapsed() >= Duration::from_millis(100) && began.elapsed() < BOUND);
+        let error = refused(&url, Wait::for_duration(Duration::from_millis(400)));
+        assert!(began.elapsed() >= Duration::from_millis(400) && began.elapsed() < BOUND);
         assert_eq!((error.code(), error.phase()), (code, phase), "{error}");
         if code == Code::Rejected {
             assert_eq!(error.rejection().unwrap().body, b"half");

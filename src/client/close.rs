@@ -2,14 +2,12 @@
 //! is awaited (by whoever receives, else by reading for nobody), then the end of TCP, which is the server's to begin
 //! (RFC 6455 7.1.1). All of it within the caller's time.
 
-use std::sync::atomic::Ordering;
-use std::time::Instant;
-
 use super::connection::{Connection, Outcome, Rx, Spent};
 use super::recv::{Filled, Turn};
+use super::sync::Ordering;
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
-use crate::wait::{Over, Patience, Wait};
+use crate::wait::{Over, Patience, Wait, now};
 
 impl Connection {
     /// The close handshake. Code 0 sends a close frame without a body. Wakes everybody, frees nothing; a second call
@@ -37,7 +35,7 @@ impl Connection {
         match over {
             Some(over @ (Over::Cancelled | Over::Interrupted)) => Ok(over.into()),
             // A caller that never waits may come back until the close limit is over.
-            Some(Over::Never) if by.is_none_or(|by| by > Instant::now()) => Ok(Outcome::Again),
+            Some(Over::Never) if by.is_none_or(|by| by > now()) => Ok(Outcome::Again),
             _ => self.verdict(),
         }
     }

@@ -7,16 +7,14 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::cancel::Cancel;
 use super::keepalive::Keepalive;
 use super::link::Link;
 use super::open::Opening;
+use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, compiler_fence, fence};
 use crate::buffer::Buffer;
 use crate::dialer::Dialer;
 use crate::error::{Code, Error, Phase};

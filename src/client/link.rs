@@ -11,6 +11,7 @@ use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::net::tls::Tls;
 use crate::protocol::close::Close;
+use crate::wait::now;
 
 /// How long an owed close frame may take to leave, and how long a close handshake takes at the most unless the
 /// caller says otherwise.
@@ -95,7 +96,7 @@ impl Link {
             self.close = Some(Box::new(close));
         }
         self.keepalive = None;
-        self.end_by.get_or_insert_with(|| Instant::now() + CLOSE_LIMIT);
+        self.end_by.get_or_insert_with(|| now() + CLOSE_LIMIT);
     }
 
     /// Why nothing may be sent any more, if so.

@@ -6,9 +6,12 @@ mod connection;
 mod dial;
 mod keepalive;
 mod link;
+#[cfg(all(test, feature = "model"))]
+mod model;
 mod open;
 mod recv;
 mod send;
+mod sync;
 mod turns;
 
 pub use cancel::Cancel;

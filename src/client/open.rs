@@ -1,7 +1,7 @@
 //! The opening handshake over a stream that is there: TLS, then the upgrade exchange (RFC 6455 4.1), in one go or call by
 //! call. It reads and writes by the same roads as messages do.
 
-use std::sync::atomic::Ordering;
+use super::sync::Ordering;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Outcome, Rx, Spent};
@@ -9,7 +9,7 @@ use super::recv::{End, Filled};
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
 use crate::protocol::handshake::{Handshake, Progress};
-use crate::wait::{Over, Patience, Wait};
+use crate::wait::{Over, Patience, Wait, now};
 
 /// How long a handshake may take that is carried on by calls that never wait.
 pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(45);
@@ -24,7 +24,7 @@ pub(super) struct Opening {
 
 impl Opening {
     pub(super) fn new(exchange: Handshake) -> Opening {
-        Opening { exchange, requested: false, by: Instant::now() + OPEN_LIMIT }
+        Opening { exchange, requested: false, by: now() + OPEN_LIMIT }
     }
 
     /// When it is awaited no longer.
@@ -144,7 +144,7 @@ impl Connection {
 
     fn open_impatient(&self, rx: &mut Rx, over: Over, phase: Phase) -> Option<Result<Outcome, Error>> {
         let opening = rx.opening.as_mut()?;
-        if over == Over::Never && opening.by > Instant::now() {
+        if over == Over::Never && opening.by > now() {
             return Some(Ok(Outcome::Again));
         }
         let error = match over {

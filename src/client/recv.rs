@@ -1,19 +1,17 @@
 //! Receiving: decode what is there, else read more, and see to what is owed before sleeping.
 
 use std::io;
-use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
-
-use parking_lot::MutexGuard;
 
 use super::connection::{Connection, Outcome, Rx, Spent, is_cancelled};
 use super::link::Link;
+use super::sync::{MutexGuard, Ordering, fence};
 use crate::error::{Code, Error, Phase};
 use crate::net::tls::Opened;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Event;
 use crate::protocol::message::{Kind, Message};
-use crate::wait::{Over, Patience, Wait};
+use crate::wait::{Over, Patience, Wait, now};
 
 /// The most plaintext that one turn with the link opens.
 const PORTION: usize = 64 * 1024;
@@ -315,7 +313,7 @@ impl Connection {
         let mut guard = self.link.lock();
         let link = &mut *guard;
         if let Some(keepalive) = &mut link.keepalive {
-            keepalive.pong_came(rx.decoder.control(), Instant::now());
+            keepalive.pong_came(rx.decoder.control(), now());
             link.round_trip = keepalive.round_trip().or(link.round_trip);
         }
     }
@@ -348,7 +346,7 @@ impl Connection {
             // The caller knows the end already, and what is left to write is shown to it as before.
             return None;
         }
-        if over.is_some() && by.is_none_or(|by| by > Instant::now()) {
+        if over.is_some() && by.is_none_or(|by| by > now()) {
             return over;
         }
         if over.is_some() || is_stuck {
@@ -516,19 +514,19 @@ impl Connection {
         if !self.keeps_alive {
             return None;
         }
-        self.link.lock().keepalive.as_mut().map(|keepalive| keepalive.tick(Instant::now()))
+        self.link.lock().keepalive.as_mut().map(|keepalive| keepalive.tick(now()))
     }
 
     pub(super) fn note_bytes(&self) {
         if self.keeps_alive
             && let Some(keepalive) = &mut self.link.lock().keepalive
         {
-            keepalive.bytes_came(Instant::now());
+            keepalive.bytes_came(now());
         }
     }
 
     fn is_peer_dead(&self) -> bool {
-        self.keeps_alive && self.link.lock().keepalive.as_ref().is_some_and(|k| k.is_overdue(Instant::now()))
+        self.keeps_alive && self.link.lock().keepalive.as_ref().is_some_and(|k| k.is_overdue(now()))
     }
 }
 

@@ -1,13 +1,10 @@
 //! Sending: everything that leaves goes through `tx`, and whoever holds `tx` leaves by the link.
 
 use std::io;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
-
-use parking_lot::MutexGuard;
 
 use super::connection::{Connection, Outcome, Tx};
 use super::link::Link;
+use super::sync::{MutexGuard, Ordering, yield_now};
 use crate::buffer::Buffer;
 use crate::error::{Code, Error, Phase};
 use crate::net::random;
@@ -15,7 +12,7 @@ use crate::protocol::encoder::{self, Control, MAX_CONTROL, MAX_HEADER};
 use crate::protocol::mask::copy_masked;
 use crate::protocol::message::Kind;
 use crate::protocol::utf8::is_utf8;
-use crate::wait::{Over, Patience, Wait};
+use crate::wait::{Over, Patience, Wait, now};
 
 /// Unsent bytes above which nothing more is taken.
 const UNSENT_LIMIT: usize = 1 << 20;
@@ -130,7 +127,7 @@ impl Connection {
             if self.tx_waits.load(Ordering::Relaxed) {
                 return Err(Over::Never);
             }
-            std::thread::yield_now();
+            yield_now();
         }
     }
 
@@ -261,7 +258,7 @@ impl Connection {
         if !link.unsent
             && let Some(keepalive) = &mut link.keepalive
         {
-            keepalive.all_sent(Instant::now());
+            keepalive.all_sent(now());
         }
         tx.wire.rest();
         tx.plain.rest();

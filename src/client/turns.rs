@@ -2,14 +2,14 @@
 //! no message delivered; and the bytes of a connection whose caller moves them.
 
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connection::{Connection, Outcome, Rx, Spent, forked};
 use super::recv::Turn;
 use super::send::serve;
 use crate::error::{Code, Error};
 use crate::protocol::message::{Kind, Message};
-use crate::wait::{Patience, Wait};
+use crate::wait::{Patience, Wait, now};
 
 /// Less room than this is not worth a read.
 const LEAST_ROOM: usize = 16 * 1024;
@@ -95,7 +95,7 @@ impl Connection {
             link.end_by.filter(|_| !is_over)
         };
         let next = [opening, tick, end_by].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        Some(next.saturating_duration_since(now()))
     }
 
     /// How long the last keepalive ping took to be answered; `None` before the first was.
