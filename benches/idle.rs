@@ -189,7 +189,7 @@ fn serve() {
     let config = Arc::new(config);
     let ca = env::temp_dir().join(format!("wsdial-idle-{}.pem", std::process::id()));
     fs::write(&ca, made.cert.pem()).expect("the certificate is written");
-    let plain = listen(|stream| Some(stream));
+    let plain = listen(Some);
     let tls = listen(move |stream| Some(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).ok()?, stream)));
     println!("ws://127.0.0.1:{plain}/\nwss://localhost:{tls}/\n{}", ca.display());
     std::io::stdout().flush().expect("the output");

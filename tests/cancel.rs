@@ -77,7 +77,7 @@ fn a_token_ends_every_wait_from_a_signal_handler() {
         libc::pthread_self() as usize
     };
     // SAFETY: the thread is the test's own, which waits.
-    let interrupt = move || unsafe { drop(libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1)) };
+    let interrupt = move || assert_eq!(unsafe { libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1) }, 0);
     every_wait(interrupt, &token, Wait::for_duration(10 * LONG));
     IN_HANDLER.store(ptr::null_mut(), Ordering::SeqCst);
 }

@@ -100,7 +100,7 @@ impl Memory {
         loop {
             if !is_close && self.random.one_in(4) {
                 // SAFETY: the connection lives until it is dropped.
-                unsafe { ws_process(self.conn, null_mut()) };
+                let _ = unsafe { ws_process(self.conn, null_mut()) };
             }
             let mut error = null_mut();
             let answer = call(self.conn, &raw mut error);
