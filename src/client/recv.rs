@@ -368,10 +368,11 @@ impl Connection {
         while patience.wait != Wait::Never && !self.link.lock().eof {
             match self.stream.recv(&mut away, false) {
                 Ok(n) if n > 0 && patience.over().is_none() => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.stream.poll(true, false, patience).is_ok_and(|ready| ready.over.is_none()) {
-                        continue;
-                    }
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && self.stream.poll(true, false, patience).is_ok_and(|ready| ready.over.is_none()) =>
+                {
+                    continue;
                 }
                 _ => {}
             }
@@ -502,9 +503,9 @@ impl Connection {
                 return Ok(Read::Impatient(over));
             }
             let until = next_ping.map_or(patience, |next| patience.at_most(Wait::Until(next)));
-            match self.stream.poll(true, unsent, until)?.over {
-                Some(over @ (Over::Cancelled | Over::Interrupted)) => return Ok(Read::Impatient(over)),
-                _ => {}
+            let over = self.stream.poll(true, unsent, until)?.over;
+            if let Some(over @ (Over::Cancelled | Over::Interrupted)) = over {
+                return Ok(Read::Impatient(over));
             }
         }
     }
