@@ -407,16 +407,18 @@ fn a_close_wakes_a_sender_that_the_peer_does_not_read_from() {
         drop(peer);
     });
     let connection = Arc::new(dial(&url));
-    let sender = thread::spawn({
+    let (told, answer) = mpsc::channel();
+    thread::spawn({
         let connection = Arc::clone(&connection);
         // More than any socket takes.
-        move || connection.send(Kind::Binary, &vec![0; 64 << 20], Wait::Forever)
+        move || told.send(connection.send(Kind::Binary, &vec![0; 64 << 20], Wait::Forever))
     });
     while connection.send(Kind::Text, b"", Wait::Never).unwrap() != Outcome::Again {}
     let began = Instant::now();
     let outcome = connection.close(1000, "", Wait::for_duration(Duration::from_millis(200))).unwrap();
     assert_eq!(outcome, Outcome::Timeout);
-    assert_eq!(sender.join().unwrap().unwrap_err().code(), Code::Abnormal);
+    let failure = answer.recv_timeout(BOUND).expect("the sender comes back").unwrap_err();
+    assert_eq!(failure.code(), Code::Abnormal);
     assert!(began.elapsed() < BOUND);
     go.send(()).unwrap();
     server.join().unwrap();

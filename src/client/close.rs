@@ -24,7 +24,7 @@ impl Connection {
             let mut link = self.link.lock();
             if link.failure.is_none() {
                 link.pong = None;
-                link.owe_close(close);
+                link.owe_close(close, patience.wait);
             }
             link.end_by
         };

@@ -386,7 +386,8 @@ impl Connection {
         link.failure = Some(error.clone());
         link.pong = None;
         if !matches!(error.close_code(), 0 | 1006) {
-            link.owe_close(Close { code: error.close_code(), reason: error.code().text().to_owned() });
+            let close = Close { code: error.close_code(), reason: error.code().text().to_owned() };
+            link.owe_close(close, Wait::Never);
         }
         self.wake_waiters();
         error

@@ -11,7 +11,7 @@ use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::net::tls::Tls;
 use crate::protocol::close::Close;
-use crate::wait::now;
+use crate::wait::{Wait, now};
 
 /// How long an owed close frame may take to leave, and how long a close handshake takes at the most unless the
 /// caller says otherwise.
@@ -90,13 +90,18 @@ impl Link {
         }
     }
 
-    /// Owes a close frame, unless one was sent or is owed already. The first decides.
-    pub(super) fn owe_close(&mut self, close: Close) {
+    /// Owes a close frame, unless one was sent or is owed already. The first decides; the end is awaited as long as its
+    /// closer waits, else for the close limit.
+    pub(super) fn owe_close(&mut self, close: Close, wait: Wait) {
         if !self.close_sent && self.close.is_none() {
             self.close = Some(Box::new(close));
         }
         self.keepalive = None;
-        self.end_by.get_or_insert_with(|| now() + CLOSE_LIMIT);
+        match wait {
+            Wait::Forever => {}
+            Wait::Until(moment) => self.end_by = self.end_by.or(Some(moment)),
+            Wait::Never => self.end_by = self.end_by.or_else(|| Some(now() + CLOSE_LIMIT)),
+        }
     }
 
     /// Why nothing may be sent any more, if so.

@@ -301,12 +301,16 @@ impl Connection {
 
     fn answer_ping(&self, rx: &mut Rx) {
         rx.awake = true;
-        {
+        let is_full = {
             let mut link = self.link.lock();
             link.awake = true;
             link.owe_pong(rx.decoder.control());
+            link.unsent
+        };
+        // A socket that took no more a moment ago is asked again before the next read, not for every ping.
+        if !is_full {
+            self.settle(Some(true));
         }
-        self.settle(Some(true));
     }
 
     fn take_pong(&self, rx: &Rx) {
@@ -327,7 +331,7 @@ impl Connection {
         let mut link = self.link.lock();
         link.close_received = true;
         link.pong = None;
-        link.owe_close(Close { code: close.code, reason: String::new() });
+        link.owe_close(Close { code: close.code, reason: String::new() }, Wait::Never);
         let _ = self.received.set(Box::new(close));
         self.wake_waiters();
         link.ending().unwrap_or(Ok(Outcome::Closed))
