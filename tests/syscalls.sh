@@ -36,6 +36,6 @@ join -a 2 "$dir/once" "$dir/twice" | awk -v n="$MESSAGES" '
     { more = (NF == 3 ? $3 - $2 : $2); if (more) { printf "  %-12s %6d  %.3f a message\n", $1, more, more / n; calls += more } }
     END {
         printf "  together     %6d  %.3f for one sent and one received\n", calls, calls / n
-        # The end of one game may take a poll and a read more than the other's, and the allocator asks for a little now and then.
+        # The end of one game may take a poll and a read more than that of the other, and the allocator asks for a little now and then.
         if (calls < 2 * n - n / 50 || calls > 2 * n + n / 50) { print "syscalls: that is not one each"; exit 1 }
     }'
