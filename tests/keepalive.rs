@@ -236,3 +236,30 @@ fn a_full_read_ahead_is_backpressure_and_no_spin_with_keepalive() {
     drop(connection);
     server.join().unwrap();
 }
+
+/// RFC 6455 5.5.3: of pings that came together only the newest has to be answered.
+#[test]
+fn a_buffer_full_of_pings_does_not_keep_a_call_for_as_many_pongs() {
+    let _dog = Dog::new("a buffer full of pings".to_owned(), LONG);
+    const PINGS: u32 = 3000;
+    let (written, was_written) = mpsc::channel();
+    let (url, answered) = serve(move |mut peer| {
+        let pings: Vec<u8> = (0..PINGS).flat_map(|number| raw::frame(0x89, &number.to_be_bytes())).collect();
+        peer.raw(&pings);
+        written.send(()).unwrap();
+        let (mut pongs, mut newest) = (0, 0);
+        while newest != PINGS - 1 {
+            let pong = peer.read().expect("a pong");
+            let number = u32::from_be_bytes(pong.payload.as_slice().try_into().expect("four bytes"));
+            assert!(pong.head == 0x8a && number >= newest, "{number} after {newest}");
+            assert!(number == newest + 1 || pongs == 0 || pongs >= 64, "a few pings are answered one by one");
+            (newest, pongs) = (number, pongs + 1);
+        }
+        assert!(pongs < PINGS / 2, "{pongs} pongs");
+    });
+    let connection = dial(Dialer::new(), &url);
+    was_written.recv().unwrap();
+    // Until the server, who has them all, ends the stream.
+    while turn(&connection).is_ok() {}
+    answered.join().unwrap();
+}

@@ -3,7 +3,7 @@
 //! (RFC 6455 7.1.1). All of it within the caller's time.
 
 use super::connection::{Connection, Outcome, Rx, Spent};
-use super::recv::{Filled, Turn};
+use super::recv::{Ending, Filled, Turn};
 use super::sync::Ordering;
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
@@ -73,7 +73,7 @@ impl Connection {
         }
         rx.drains = true;
         // What is dropped is no progress.
-        rx.spent = Spent { reads: 0, grown: usize::MAX };
+        rx.spent = Spent { grown: usize::MAX, ..Spent::default() };
         loop {
             match self.next_message(rx, patience) {
                 Turn::Message(_) => rx.message.clear(),
@@ -102,6 +102,15 @@ impl Connection {
 
     /// The verdict, computed from the facts; ends the stream if it has not ended.
     fn verdict(&self) -> Result<Outcome, Error> {
+        let ending = self.cut();
+        if self.link.lock().timed_out {
+            return Ok(Outcome::Timeout);
+        }
+        ending.map(|_| Outcome::Done)
+    }
+
+    /// The end, awaited no longer: the stream is ended if it has not, and who receives is told that.
+    pub(super) fn cut(&self) -> Ending {
         let ended = {
             let mut link = self.link.lock();
             let ended = link.ending().is_some();
@@ -117,12 +126,7 @@ impl Connection {
             self.fail(error.with_close_code(1006), Phase::Close);
         }
         self.end_stream();
-        let link = self.link.lock();
-        match &link.failure {
-            _ if link.timed_out => Ok(Outcome::Timeout),
-            Some(failure) => Err(failure.clone()),
-            None => Ok(Outcome::Done),
-        }
+        self.link.lock().ending().unwrap_or(Ok(Outcome::Closed))
     }
 
     /// close_notify if the wire takes it, then the end of TCP in both directions, which wakes every call inside.

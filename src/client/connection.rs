@@ -140,6 +140,8 @@ pub(super) struct Spent {
     pub(super) reads: u32,
     /// How far the message has grown.
     pub(super) grown: usize,
+    /// Pongs that were sent at once since the last read.
+    pub(super) pongs: u32,
 }
 
 /// The sending side.

@@ -39,11 +39,17 @@ impl Keepalive {
     pub(super) fn tick(&mut self, now: Instant) -> Instant {
         if now >= self.next_at {
             self.next_at = now + self.every;
-            if matches!(self.state, State::Idle) {
+            // One whose pong has no limit is not awaited: else a single lost pong would be the last of the pings.
+            if matches!(self.state, State::Idle | State::Sent { by: None, .. }) {
                 self.number += 1;
                 self.state = State::Owed;
             }
         }
+        self.look_at()
+    }
+
+    /// When to look again.
+    pub(super) fn look_at(&self) -> Instant {
         match self.state {
             State::Sent { by: Some(by), .. } => by.min(self.next_at),
             _ => self.next_at,
@@ -81,11 +87,14 @@ impl Keepalive {
 
     /// A pong has come.
     pub(super) fn pong_came(&mut self, payload: &[u8], now: Instant) {
-        if let State::Sent { sent, .. } = self.state
-            && payload == self.number.to_be_bytes()
-        {
-            self.round_trip = Some(now.saturating_duration_since(sent));
+        let State::Sent { sent, by } = &mut self.state else { return };
+        if payload == self.number.to_be_bytes() {
+            self.round_trip = Some(now.saturating_duration_since(*sent));
             self.state = State::Idle;
+        } else {
+            // It may be the answer to a later ping, of the program's, and then it stands for ours too: RFC 6455 5.5.3 lets
+            // the peer answer the newest alone. Ours may still be answered, but nobody is dead who does not.
+            *by = None;
         }
     }
 
@@ -127,6 +136,7 @@ mod tests {
         assert!(!keepalive.is_overdue(at + 4 * SECOND) && keepalive.is_overdue(at + 5 * SECOND));
         keepalive.pong_came(b"another", at + 2 * SECOND);
         assert_eq!(keepalive.round_trip(), None);
+        assert!(!keepalive.is_overdue(at + 100 * SECOND), "a peer that answered a later ping need not answer this one");
         keepalive.pong_came(&payload, at + 2 * SECOND);
         assert_eq!(keepalive.round_trip(), Some(2 * SECOND));
         assert!(!keepalive.is_overdue(at + 100 * SECOND));
@@ -142,5 +152,7 @@ mod tests {
         keepalive.take_owed();
         keepalive.all_sent(at);
         assert!(!keepalive.is_overdue(at + 1000 * SECOND));
+        keepalive.tick(at + 2 * SECOND);
+        assert!(keepalive.take_owed().is_some(), "a pong that never came is no reason to stop");
     }
 }

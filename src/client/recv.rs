@@ -37,6 +37,10 @@ const SLICE: Duration = Duration::from_millis(10);
 /// How often a call that never waits reads on though its message does not grow.
 const READS: u32 = 4;
 
+/// So many pings of one read are answered one by one, as most peers expect; of more only the newest (RFC 6455 5.5.3), or
+/// a buffer full of them would keep a call for thousands of writes.
+const PONGS: u32 = 64;
+
 /// What a turn of the receiving side led to.
 pub(super) enum Turn {
     /// The message in `rx.message` is whole.
@@ -100,9 +104,10 @@ impl Rx {
     #[inline]
     fn is_spent(&mut self, patience: Patience<'_>) -> Option<Over> {
         if self.message.len() > self.spent.grown {
-            self.spent = Spent { reads: 0, grown: self.message.len() };
+            self.spent = Spent { grown: self.message.len(), ..Spent::default() };
         }
         self.spent.reads += 1;
+        self.spent.pongs = 0;
         match patience.wait {
             // The first read is everybody's: what is there already is not waited for.
             _ if self.spent.reads == 1 => None,
@@ -198,7 +203,7 @@ impl Connection {
         if rx.message.capacity() == 0 {
             rx.message = std::mem::take(&mut message.data);
         }
-        rx.spent = Spent { reads: 0, grown: rx.message.len() };
+        rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         let answer = match self.next_message(rx, patience) {
             Turn::Message(kind) => {
                 rx.large = rx.message.len() > LARGE;
@@ -308,7 +313,8 @@ impl Connection {
             link.unsent
         };
         // A socket that took no more a moment ago is asked again before the next read, not for every ping.
-        if !is_full {
+        if !is_full && rx.spent.pongs < PONGS {
+            rx.spent.pongs += 1;
             self.settle(Some(true));
         }
     }

@@ -86,13 +86,13 @@ impl Connection {
             Some(rx) => (rx.opening.as_ref().map(|opening| opening.by()), rx.is_full(self.read_ahead)),
             None => (None, false),
         };
-        let tick = self.tick();
-        // A pong behind messages that nobody takes cannot be late.
-        let tick = if is_full { self.link.lock().keepalive.as_ref().map(|k| k.next_at()) } else { tick };
-        let end_by = {
+        let (tick, end_by) = {
             let link = self.link.lock();
+            // Only looked at: a ping that was owed here would be told of by a `wants` that has been asked already. A pong
+            // behind messages that nobody takes cannot be late.
+            let tick = link.keepalive.as_ref().map(|k| if is_full { k.next_at() } else { k.look_at() });
             let is_over = link.eof && !link.unsent && !link.owes();
-            link.end_by.filter(|_| !is_over)
+            (tick, link.end_by.filter(|_| !is_over))
         };
         let next = [opening, tick, end_by].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now()))
@@ -115,12 +115,19 @@ impl Connection {
                 return self.handshake(Wait::Never);
             }
             let Some(mut rx) = self.rx.try_lock() else {
-                // Somebody is reading, who sees to the rest.
+                // Somebody is reading, who sees to the rest; one that waits for ever knows no limit.
+                if self.is_end_late() {
+                    let _ = self.cut();
+                }
                 let unsent = self.settle(None);
                 return Ok(if unsent { Outcome::Again } else { Outcome::Done });
             };
             self.tick();
             self.read_ahead(&mut rx, patience);
+            if self.is_end_late() {
+                let ending = self.cut();
+                rx.over.get_or_insert(ending);
+            }
             let ending = if rx.ready.is_empty() { rx.over.clone() } else { None };
             if let Some(ending) = ending {
                 let over = self.see_off(patience);
@@ -136,8 +143,14 @@ impl Connection {
         })
     }
 
+    /// Whether the end is awaited longer than its limit allows.
+    fn is_end_late(&self) -> bool {
+        let link = self.link.lock();
+        !link.eof && link.end_by.is_some_and(|by| by <= now())
+    }
+
     fn read_ahead(&self, rx: &mut Rx, patience: Patience<'_>) {
-        rx.spent = Spent { reads: 0, grown: rx.message.len() };
+        rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         while rx.over.is_none() && !rx.is_full(self.read_ahead) {
             match self.next_message(rx, patience) {
                 Turn::Message(kind) => rx.keep(kind),

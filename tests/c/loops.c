@@ -242,11 +242,22 @@ static void a_close_has_a_limit(void)
     ws_dialer *dialer = new_dialer();
     ws_conn *conn = dial_with(server_ws, "/silent", dialer);
     ws_message message = WS_MESSAGE_INIT;
+    int result, turns = 0;
 
     EXPECT(WS_AGAIN, ws_close(conn, 1000, NULL, WS_NOWAIT, e));
     CHECK(ws_timeout(conn) > 4000 && ws_timeout(conn) <= 5000);
     EXPECT(WS_AGAIN, ws_recv(conn, WS_NOWAIT, &message, e));
     CHECK(ws_timeout(conn) > 3000);
+    /* The loop goes on as ever and never asks ws_close again: the limit ends the connection, and nothing spins. */
+    while ((result = ws_process(conn, NULL)) == WS_OK || result == WS_AGAIN) {
+        CHECK(turns++ < 100);
+        EXPECT(WS_AGAIN, ws_recv(conn, WS_NOWAIT, &message, e));
+        turn(conn);
+    }
+    CHECK(result == WS_E_ABNORMAL);
+    CHECK(ws_wants(conn) == 0 && ws_timeout(conn) == -1);
+    EXPECT(WS_E_ABNORMAL, ws_recv(conn, WS_NOWAIT, &message, e));
+    EXPECT(WS_TIMEOUT, ws_close(conn, 1000, NULL, WS_NOWAIT, e));
     ws_conn_free(conn);
     ws_dialer_free(dialer);
 }
