@@ -329,18 +329,6 @@ impl Connection {
     }
 }
 
-impl Connection {
-    /// In a forked child only the descriptor is closed: the stream is the parent's. The buffers are left behind, for
-    /// their pool's lock may have been held by a thread that the child does not have.
-    fn abandon(&mut self) {
-        let (rx, tx, link) = (self.rx.get_mut(), self.tx.get_mut(), self.link.get_mut());
-        let own = [&mut rx.cipher, &mut rx.plain, &mut tx.wire, &mut tx.plain, &mut link.tls_out];
-        for buffer in own.into_iter().chain(rx.input.as_deref_mut()).chain(tx.output.as_deref_mut()) {
-            std::mem::forget(std::mem::take(buffer));
-        }
-    }
-}
-
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
@@ -362,10 +350,7 @@ impl Drop for Connection {
     /// Never waits. What has come and was not read is read away, for closing a socket over unread bytes sends a reset,
     /// which can overtake our close frame. A forked child only closes its descriptor: the socket is the parent's too.
     fn drop(&mut self) {
-        if self.is_inherited() {
-            return self.abandon();
-        }
-        if self.returned {
+        if self.is_inherited() || self.returned {
             return;
         }
         if self.link.get_mut().close_sent {
