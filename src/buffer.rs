@@ -4,7 +4,7 @@
 //! zeroed once, when it is first made, so that it can be read into without `unsafe`.
 
 use std::collections::TryReserveError;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// What one pooled buffer holds: large enough that a system call moves many small messages and a large message leaves in
 /// few (half of it costs a third more at 1 MiB), small enough for the cache.
@@ -15,9 +15,15 @@ const KEPT: usize = 8;
 
 static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-fn pool() -> std::sync::MutexGuard<'static, Vec<Vec<u8>>> {
-    // Nothing that can panic runs under this lock, so a poisoned one still guards a sound list.
-    POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// Nobody waits for the pool: the allocator does as well, and in a child that was forked while another thread held the
+/// lock it is held for ever.
+fn pool() -> Option<MutexGuard<'static, Vec<Vec<u8>>>> {
+    match POOL.try_lock() {
+        Ok(pool) => Some(pool),
+        // Nothing that can panic runs under this lock, so a poisoned one still guards a sound list.
+        Err(TryLockError::Poisoned(pool)) => Some(pool.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Bytes between `start` and `end` are in the queue; all of `data` is initialised.
@@ -135,7 +141,7 @@ impl Drop for Buffer {
 }
 
 fn take_pooled() -> Result<Vec<u8>, TryReserveError> {
-    if let Some(pooled) = pool().pop() {
+    if let Some(pooled) = pool().and_then(|mut pool| pool.pop()) {
         return Ok(pooled);
     }
     // Zeroed by the system as it is touched: a reader that waits with a new buffer holds a page or two of it. The
@@ -145,11 +151,11 @@ fn take_pooled() -> Result<Vec<u8>, TryReserveError> {
 }
 
 fn give_back(data: Vec<u8>) {
-    if data.len() == POOLED {
-        let mut pool = pool();
-        if pool.len() < KEPT {
-            pool.push(data);
-        }
+    if data.len() == POOLED
+        && let Some(mut pool) = pool()
+        && pool.len() < KEPT
+    {
+        pool.push(data);
     }
 }
 
@@ -188,6 +194,17 @@ mod tests {
         buffer.consume(100);
         buffer.rest();
         assert_eq!(buffer.data.capacity(), 0);
+    }
+
+    #[test]
+    fn a_pool_that_somebody_holds_is_done_without() {
+        let held = pool();
+        let mut buffer = Buffer::new();
+        buffer.extend(&[1; 10]).unwrap();
+        buffer.consume(10);
+        buffer.rest();
+        assert_eq!(buffer.data.capacity(), 0);
+        drop(held);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! (RFC 6455 7.1.1). All of it within the caller's time.
 
 use super::connection::{Connection, Outcome, Rx, Spent};
-use super::recv::{Ending, Filled, Turn};
+use super::fill::Filled;
+use super::recv::{Ending, Turn};
 use super::sync::Ordering;
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;

@@ -3,6 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+/// How long a caller that moves the bytes has to bring a pong that it may hold.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// The pings of one connection. At most one is under way.
 pub(super) struct Keepalive {
     every: Duration,
@@ -11,6 +14,8 @@ pub(super) struct Keepalive {
     /// The last ping's number, which is its payload.
     number: u64,
     state: State,
+    /// The pong was late at the last look, and who looked could not know all that has come.
+    doubted: bool,
     round_trip: Option<Duration>,
 }
 
@@ -32,7 +37,7 @@ impl Keepalive {
     /// A ping every `every`, and its pong awaited for `within`, `None` for ever.
     pub(super) fn new(every: Duration, within: Option<Duration>) -> Keepalive {
         let next_at = Instant::now() + every;
-        Keepalive { every, within, next_at, number: 0, state: State::Idle, round_trip: None }
+        Keepalive { every, within, next_at, number: 0, state: State::Idle, doubted: false, round_trip: None }
     }
 
     /// Owes a ping when it is time for one. Returns when to look again.
@@ -73,6 +78,7 @@ impl Keepalive {
     pub(super) fn all_sent(&mut self, now: Instant) {
         if matches!(self.state, State::Leaving) {
             self.state = State::Sent { sent: now, by: self.within.map(|within| now + within) };
+            self.doubted = false;
         }
     }
 
@@ -82,6 +88,7 @@ impl Keepalive {
             && let Some(within) = self.within
         {
             *by = now + within;
+            self.doubted = false;
         }
     }
 
@@ -99,9 +106,18 @@ impl Keepalive {
     }
 
     /// Whether the peer is dead. Only to be asked when the stream was read until it was empty: a busy program is not a
-    /// dead peer.
-    pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        matches!(self.state, State::Sent { by: Some(by), .. } if by <= now)
+    /// dead peer. `sure`: it was. Where the caller moves the bytes nobody knows, so it gets another moment to do so.
+    pub(super) fn is_overdue(&mut self, now: Instant, sure: bool) -> bool {
+        let State::Sent { by: Some(by), .. } = &mut self.state else { return false };
+        if *by > now {
+            return false;
+        }
+        if sure || self.doubted {
+            return true;
+        }
+        self.doubted = true;
+        *by = now + self.within.map_or(MOMENT, |within| within.min(MOMENT));
+        false
     }
 
     /// When the next ping is due, whatever is awaited.
@@ -129,17 +145,22 @@ mod tests {
         let at = begun + 11 * SECOND;
         keepalive.tick(at);
         let payload = keepalive.take_owed().expect("a ping is owed");
-        assert!(keepalive.take_owed().is_none() && !keepalive.is_overdue(at + 100 * SECOND), "not sent yet");
+        assert!(keepalive.take_owed().is_none() && !keepalive.is_overdue(at + 100 * SECOND, true), "not sent yet");
         keepalive.all_sent(at);
         assert_eq!(keepalive.tick(at), at + 3 * SECOND);
         keepalive.bytes_came(at + 2 * SECOND);
-        assert!(!keepalive.is_overdue(at + 4 * SECOND) && keepalive.is_overdue(at + 5 * SECOND));
+        assert!(!keepalive.is_overdue(at + 4 * SECOND, true) && keepalive.is_overdue(at + 5 * SECOND, true));
+        assert!(!keepalive.is_overdue(at + 5 * SECOND, false), "the pong may be with who moves the bytes");
+        assert!(!keepalive.is_overdue(at + 5 * SECOND, false) && keepalive.is_overdue(at + 6 * SECOND, false));
         keepalive.pong_came(b"another", at + 2 * SECOND);
         assert_eq!(keepalive.round_trip(), None);
-        assert!(!keepalive.is_overdue(at + 100 * SECOND), "a peer that answered a later ping need not answer this one");
+        assert!(
+            !keepalive.is_overdue(at + 100 * SECOND, true),
+            "a peer that answered a later ping need not answer this one"
+        );
         keepalive.pong_came(&payload, at + 2 * SECOND);
         assert_eq!(keepalive.round_trip(), Some(2 * SECOND));
-        assert!(!keepalive.is_overdue(at + 100 * SECOND));
+        assert!(!keepalive.is_overdue(at + 100 * SECOND, true));
         keepalive.tick(at + 100 * SECOND);
         assert_ne!(keepalive.take_owed(), Some(payload), "every ping has a payload of its own");
     }
@@ -151,7 +172,7 @@ mod tests {
         keepalive.tick(at);
         keepalive.take_owed();
         keepalive.all_sent(at);
-        assert!(!keepalive.is_overdue(at + 1000 * SECOND));
+        assert!(!keepalive.is_overdue(at + 1000 * SECOND, true));
         keepalive.tick(at + 2 * SECOND);
         assert!(keepalive.take_owed().is_some(), "a pong that never came is no reason to stop");
     }

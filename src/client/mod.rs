@@ -1,9 +1,11 @@
 //! The waiting: the only place with locks and loops.
 
+mod calls;
 mod cancel;
 mod close;
 mod connection;
 mod dial;
+mod fill;
 mod keepalive;
 mod link;
 #[cfg(all(test, feature = "model"))]

@@ -5,7 +5,7 @@ use super::sync::Ordering;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Outcome, Rx, Spent};
-use super::recv::{End, Filled};
+use super::fill::{End, Filled};
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
 use crate::protocol::handshake::{Handshake, Progress};

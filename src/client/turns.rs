@@ -4,7 +4,8 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::connection::{Connection, Outcome, Rx, Spent, forked};
+use super::calls::forked;
+use super::connection::{Connection, Outcome, Rx, Spent};
 use super::recv::Turn;
 use super::send::serve;
 use crate::error::{Code, Error};

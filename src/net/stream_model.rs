@@ -151,6 +151,10 @@ impl Stream {
         false
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        false
+    }
+
     pub(crate) fn recv(&self, to: &mut [u8], block: bool) -> io::Result<usize> {
         attempt(&self.0, block, |wires| Wires::take(&mut wires.down, to)).ok_or(io::ErrorKind::WouldBlock.into())
     }

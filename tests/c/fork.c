@@ -17,6 +17,9 @@ static void *receive(void *conn)
     return NULL;
 }
 
+/* Its handshake is under way when the process forks. */
+static ws_conn *opening;
+
 static void child(ws_conn *conn, ws_dialer *dialer)
 {
     ws_message message = WS_MESSAGE_INIT;
@@ -39,6 +42,11 @@ static void child(ws_conn *conn, ws_dialer *dialer)
     CHECK(ws_response_status(conn) == 101 && ws_close_code(conn) == 0);
     CHECK(ws_close_reason(conn, NULL) == NULL && ws_peer_address(conn) != NULL);
     ws_conn_free(conn);
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_send(opening, WS_TEXT, "x", 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_recv(opening, BOUND, &message, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_close(opening, 1000, NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_handshake(opening, BOUND, e));
+    ws_conn_free(opening);
 
     own = dial_with(server_wss, "/echo", dialer);
     EXPECT(WS_OK, ws_send(own, WS_TEXT, "mine", 4, BOUND, e));
@@ -79,7 +87,9 @@ static void fork_over(int secure)
 int main(int argc, char **argv)
 {
     start(argc, argv);
+    EXPECT(WS_AGAIN, ws_dial_memory("ws://localhost/", NULL, &opening, e));
     fork_over(0);
     fork_over(1);
+    ws_conn_free(opening);
     return 0;
 }
