@@ -234,7 +234,14 @@ impl Connection {
             let mut link = self.link.lock();
             if let Err(lost) = put {
                 let error = self.note_lost(&mut link, &mut tx, lost);
-                let answer = if link.close_received { Ok(Outcome::Closed) } else { Err(error) };
+                let answer = if served {
+                    // What the caller put has left: only what was owed behind it could not.
+                    Ok(Outcome::Done)
+                } else if link.close_received {
+                    Ok(Outcome::Closed)
+                } else {
+                    Err(error)
+                };
                 self.release(tx, &mut link);
                 return answer;
             }
