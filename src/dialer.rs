@@ -3,6 +3,7 @@
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
 mod pem;
+mod proxy;
 
 use std::fmt;
 use std::io::Read;
@@ -10,10 +11,14 @@ use std::path::Path;
 
 use rustls_pki_types::ServerName;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Code, Error, quoted};
 use crate::headers::{Headers, is_token};
+use crate::target::Proxy;
+
+pub(crate) use proxy::ProxyChoice;
 
 const MIB: u64 = 1 << 20;
 
@@ -60,6 +65,9 @@ pub struct Dialer {
     offered_by_header: bool,
     pub(crate) require_subprotocol: bool,
     pub(crate) headers: Headers,
+    pub(crate) proxy: ProxyChoice,
+    /// Of the CONNECT request.
+    pub(crate) proxy_headers: Headers,
     pub(crate) tls: TlsOptions,
     /// Bytes, 0 is none.
     pub(crate) max_message: u64,
@@ -83,6 +91,8 @@ impl Default for Dialer {
             offered_by_header: false,
             require_subprotocol: false,
             headers: Headers::new(),
+            proxy: ProxyChoice::None,
+            proxy_headers: Headers::new(),
             tls: TlsOptions { roots: Vec::new(), system_roots: true, server_name: None },
             max_message: 64 << 20,
             max_rejection_body: 1024,
@@ -121,18 +131,11 @@ impl Dialer {
     /// `Authorization` replaces user and password of the address; `Sec-WebSocket-Protocol` is the offer of
     /// subprotocols, instead of `add_subprotocol`. What the handshake sets itself is refused.
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
-        if !is_token(name.as_bytes()) {
-            let text = format!("the header name {} is not a token ({TOKEN})", quoted(name.as_bytes()));
-            return Err(Error::new(Code::OptionHeader, text));
-        }
+        check_field_name(name)?;
         if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved)) {
             return Err(Error::new(Code::OptionHeaderReserved, format!("the header {name} is refused: {why}")));
         }
-        // The value may be a secret, so it is not quoted.
-        if let Some(at) = value.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') {
-            let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
-            return Err(Error::new(Code::OptionHeader, text));
-        }
+        check_field_value(name, value)?;
         let value = value.trim_ascii();
         if name.eq_ignore_ascii_case("sec-websocket-protocol") {
             return self.offer_by_header(value);
@@ -140,8 +143,38 @@ impl Dialer {
         if name.eq_ignore_ascii_case("host") {
             self.check_host(value)?;
         }
-        self.check_room(name.len() + value.len())?;
+        check_room(&self.headers, name.len() + value.len())?;
         self.headers.push(name, value);
+        Ok(())
+    }
+
+    /// Dials through this proxy: `http://`, `https://` (CONNECT, over TLS for https), `socks5://` (names are resolved
+    /// here) or `socks5h://` (names are resolved by the proxy), each as `scheme://user:password@host:port`; without a scheme
+    /// it is an http one. `None` is no proxy (the default). `ws+unix` addresses are never proxied.
+    pub fn set_proxy(&mut self, url: Option<&str>) -> Result<(), Error> {
+        self.proxy = match url {
+            Some(url) => ProxyChoice::Always(Arc::new(Proxy::parse(url)?)),
+            None => ProxyChoice::None,
+        };
+        Ok(())
+    }
+
+    /// Dials through the proxies that the environment names: `http_proxy` for `ws`, `https_proxy` for `wss`, `all_proxy`
+    /// where that one is not set, each in lower or upper case, unless `no_proxy` names the host. The variables are read
+    /// now. One that cannot be used is told to the dial that would use it.
+    pub fn set_proxy_from_env(&mut self) {
+        self.proxy = ProxyChoice::Environment(Arc::new(proxy::from_env()));
+    }
+
+    /// Adds a header field to the CONNECT request to an http or https proxy. `Proxy-Authorization` replaces user and
+    /// password of the proxy's address.
+    pub fn add_proxy_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        check_field_name(name)?;
+        proxy::refuse_header(name)?;
+        check_field_value(name, value)?;
+        let value = value.trim_ascii();
+        check_room(&self.proxy_headers, name.len() + value.len())?;
+        self.proxy_headers.push(name, value);
         Ok(())
     }
 
@@ -256,19 +289,6 @@ impl Dialer {
         }
         Ok(())
     }
-
-    fn check_room(&self, bytes: usize) -> Result<(), Error> {
-        if self.headers.len() >= MAX_FIELDS {
-            return Err(Error::new(Code::OptionHeader, format!("at most {MAX_FIELDS} header fields can be added")));
-        }
-        let there: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if there + bytes > MAX_FIELD_BYTES {
-            let sum = there + bytes;
-            let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
-            return Err(Error::new(Code::OptionHeader, text));
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for Dialer {
@@ -278,6 +298,8 @@ impl fmt::Debug for Dialer {
             .field("subprotocols", &self.subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("proxy", &self.proxy)
+            .field("proxy_headers", &self.proxy_headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("roots", &self.tls.roots.len())
             .field("system_roots", &self.tls.system_roots)
             .field("server_name", &self.tls.server_name)
@@ -286,6 +308,34 @@ impl fmt::Debug for Dialer {
             .field("buffers", &(self.read_buffer, self.write_buffer))
             .finish()
     }
+}
+
+fn check_field_name(name: &str) -> Result<(), Error> {
+    if is_token(name.as_bytes()) {
+        return Ok(());
+    }
+    let text = format!("the header name {} is not a token ({TOKEN})", quoted(name.as_bytes()));
+    Err(Error::new(Code::OptionHeader, text))
+}
+
+fn check_field_value(name: &str, value: &[u8]) -> Result<(), Error> {
+    let Some(at) = value.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') else { return Ok(()) };
+    // The value may be a secret, so it is not quoted.
+    let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
+    Err(Error::new(Code::OptionHeader, text))
+}
+
+fn check_room(headers: &Headers, bytes: usize) -> Result<(), Error> {
+    if headers.len() >= MAX_FIELDS {
+        return Err(Error::new(Code::OptionHeader, format!("at most {MAX_FIELDS} header fields can be added")));
+    }
+    let there: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if there + bytes > MAX_FIELD_BYTES {
+        let sum = there + bytes;
+        let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
+        return Err(Error::new(Code::OptionHeader, text));
+    }
+    Ok(())
 }
 
 const OFFERED_TWICE: &str =
