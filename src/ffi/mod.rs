@@ -18,6 +18,7 @@ mod guard;
 mod hooks;
 mod message;
 mod status;
+mod tls;
 mod turns;
 
 pub use cancel::*;
@@ -28,18 +29,20 @@ pub use error::*;
 pub use hooks::*;
 pub use message::*;
 pub use status::*;
+pub use tls::*;
 pub use turns::*;
 
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 7] = [
+    const SOURCES: [(&str, &str); 8] = [
         ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
         ("status", include_str!("status.rs")),
+        ("tls", include_str!("tls.rs")),
         ("turns", include_str!("turns.rs")),
     ];
 

@@ -83,7 +83,7 @@ fn good_server(versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConf
 }
 
 fn trusting(roots: &[Vec<u8>]) -> TlsOptions {
-    TlsOptions { roots: roots.to_vec(), system_roots: false, server_name: None }
+    TlsOptions { roots: roots.to_vec(), system_roots: false, ..TlsOptions::default() }
 }
 
 fn good_client() -> TlsConfig {
