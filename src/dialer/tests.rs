@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::*;
 
+mod identity;
+
 fn refused(result: Result<(), Error>) -> (Code, String) {
     let error = result.unwrap_err();
     (error.code(), error.to_string())

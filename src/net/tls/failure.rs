@@ -143,6 +143,13 @@ fn received(alert: AlertDescription) -> Error {
         AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
             " (it asks for a client certificate)"
         }
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied => " (about the client certificate, or because there is none)",
         AlertDescription::UnrecognisedName => " (it serves no host of this name)",
         _ => "",
     };
