@@ -26,6 +26,8 @@ fn main() {
     let path = Path::new(&out).join("wsdial.h");
     fs::write(&path, header).expect("the header is written");
     println!("cargo:rustc-env=WSDIAL_GENERATED_HEADER={}", path.display());
+    // A look-up of a name has a thread of its own, which a dlclose must not take the code from.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
 }
 
 /// What cbindgen makes of the sources.
