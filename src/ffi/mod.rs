@@ -8,6 +8,7 @@
 //! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod batch;
 mod cancel;
 mod connection;
 mod dialer;
@@ -21,6 +22,7 @@ mod status;
 mod tls;
 mod turns;
 
+pub use batch::*;
 pub use cancel::*;
 pub use connection::*;
 pub use dialer::*;
@@ -35,7 +37,8 @@ pub use turns::*;
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 8] = [
+    const SOURCES: &[(&str, &str)] = &[
+        ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
