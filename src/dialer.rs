@@ -2,15 +2,13 @@
 //!
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
+mod identity;
+mod key_log;
 mod pem;
 mod proxy;
+mod tls;
 
 use std::fmt;
-use std::io::Read;
-use std::path::Path;
-
-use rustls_pki_types::ServerName;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +17,9 @@ use crate::headers::{Headers, is_token};
 use crate::target::Proxy;
 
 pub(crate) use proxy::ProxyChoice;
+
+pub(crate) use key_log::KeyLogFile;
+pub(crate) use tls::{TlsOptions, crypto};
 
 const MIB: u64 = 1 << 20;
 
@@ -32,9 +33,6 @@ const BUFFER_SIZES: std::ops::RangeInclusive<u64> = 1024..=16 * MIB;
 const MAX_FIELDS: usize = 256;
 const MAX_FIELD_BYTES: usize = 1 << 20;
 
-/// A file of trust roots is some hundred KiB; a device that never ends is no such file.
-const MAX_CA_FILE: u64 = 16 * MIB;
-
 /// Why a header field is not the user's to set.
 const RESERVED: &[(&str, &str)] = &[
     ("upgrade", "the handshake sets it itself"),
@@ -45,17 +43,6 @@ const RESERVED: &[(&str, &str)] = &[
     ("content-length", "the request has no body, the server would wait for one"),
     ("transfer-encoding", "the request has no body, the server would wait for one"),
 ];
-
-/// The decisions about TLS. Two dialers with equal ones may share a configuration and its sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsOptions {
-    /// Trust roots of the user's, DER.
-    pub(crate) roots: Vec<Vec<u8>>,
-    /// Whether the operating system's roots count too (the default).
-    pub(crate) system_roots: bool,
-    /// The name to send and to check instead of the address's host.
-    pub(crate) server_name: Option<String>,
-}
 
 /// Decisions about dialing; what is not decided has a secure default.
 #[derive(Clone)]
@@ -93,7 +80,7 @@ impl Default for Dialer {
             headers: Headers::new(),
             proxy: ProxyChoice::None,
             proxy_headers: Headers::new(),
-            tls: TlsOptions { roots: Vec::new(), system_roots: true, server_name: None },
+            tls: TlsOptions::default(),
             max_message: 64 << 20,
             max_rejection_body: 1024,
             read_buffer: crate::buffer::POOLED,
@@ -225,45 +212,6 @@ impl Dialer {
         self.interruptible = on;
     }
 
-    /// Trusts the certificates of a PEM file, beside what is trusted already.
-    pub fn add_ca_file(&mut self, path: &Path) -> Result<(), Error> {
-        let unreadable = |cause| Error::from_io(Code::OptionFile, &path.display().to_string(), &cause);
-        let mut data = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(MAX_CA_FILE + 1).read_to_end(&mut data).map_err(unreadable)?;
-        if data.len() as u64 > MAX_CA_FILE {
-            let text = format!("{}: a file of certificates has at most {MAX_CA_FILE} bytes", path.display());
-            return Err(Error::new(Code::OptionFile, text));
-        }
-        let roots = pem::certificates(&data)
-            .map_err(|what| Error::new(Code::OptionPem, format!("{}: {what}", path.display())))?;
-        self.tls.roots.extend(roots);
-        Ok(())
-    }
-
-    /// Trusts the certificates in PEM, beside what is trusted already. All are taken or none.
-    pub fn add_ca_pem(&mut self, pem: &[u8]) -> Result<(), Error> {
-        let roots = pem::certificates(pem).map_err(|what| Error::new(Code::OptionPem, what))?;
-        self.tls.roots.extend(roots);
-        Ok(())
-    }
-
-    /// Whether the operating system's trust roots count (they do unless switched off).
-    pub fn use_system_roots(&mut self, on: bool) {
-        self.tls.system_roots = on;
-    }
-
-    /// Sends and checks this name in TLS instead of the address's host.
-    pub fn set_server_name(&mut self, name: &str) -> Result<(), Error> {
-        if ServerName::try_from(name).is_err() {
-            let hint = if name.is_ascii() { "" } else { " (an international name is given in its xn-- form)" };
-            let text = format!("the server name {} is not a host name or IP address{hint}", quoted(name.as_bytes()));
-            return Err(Error::new(Code::OptionValue, text));
-        }
-        self.tls.server_name = Some(name.to_owned());
-        Ok(())
-    }
-
     fn offer_by_header(&mut self, value: &[u8]) -> Result<(), Error> {
         if !self.offered_by_header && !self.subprotocols.is_empty() {
             return Err(Error::new(Code::OptionSubprotocol, OFFERED_TWICE));
@@ -300,9 +248,7 @@ impl fmt::Debug for Dialer {
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("proxy", &self.proxy)
             .field("proxy_headers", &self.proxy_headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .field("roots", &self.tls.roots.len())
-            .field("system_roots", &self.tls.system_roots)
-            .field("server_name", &self.tls.server_name)
+            .field("tls", &self.tls)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
             .field("buffers", &(self.read_buffer, self.write_buffer))

@@ -26,13 +26,15 @@ use crate::wait::{Patience, Wait};
 pub struct Client {
     dialer: Dialer,
     tls: Arc<OnceCell<TlsConfig>>,
+    /// With a proxy, where it is another.
+    proxy_tls: Arc<OnceCell<TlsConfig>>,
     token: Option<Arc<Cancel>>,
 }
 
 impl Client {
     /// A client with these decisions.
     pub fn new(dialer: Dialer) -> Client {
-        Client { dialer, tls: Arc::default(), token: None }
+        Client { dialer, tls: Arc::default(), proxy_tls: Arc::default(), token: None }
     }
 
     /// The decisions.
@@ -42,8 +44,11 @@ impl Client {
 
     /// A client with other decisions; trust roots and sessions stay when nothing about TLS was decided anew.
     pub fn with(&self, dialer: Dialer) -> Client {
-        let tls = if dialer.tls == self.dialer.tls { Arc::clone(&self.tls) } else { Arc::default() };
-        Client { dialer, tls, token: self.token.clone() }
+        let (tls, proxy_tls) = match dialer.tls == self.dialer.tls {
+            true => (Arc::clone(&self.tls), Arc::clone(&self.proxy_tls)),
+            false => Default::default(),
+        };
+        Client { dialer, tls, proxy_tls, token: self.token.clone() }
     }
 
     /// The same client with a token, which ends its dials and every waiting call on their connections while it is fired.
@@ -195,9 +200,15 @@ impl Client {
         connection
     }
 
-    /// TLS with a proxy: its roots are those of the dialer, its name is its own.
+    /// TLS with a proxy: trusted are the dialer's roots; what was said about the server's name, about our certificate and
+    /// about not verifying was said about the server.
     fn start_proxy_tls(&self, host: &str) -> Result<Tls, Error> {
-        Tls::new(self.tls_config()?, &Dialer::default().tls, host)
+        let options = self.dialer.tls.for_proxy();
+        let config = match options {
+            None => self.tls_config()?,
+            Some(options) => self.proxy_tls.get_or_try_init(|| TlsConfig::new(&options))?,
+        };
+        Tls::new(config, &Dialer::default().tls, host)
     }
 
     fn start_tls(&self, host: &str) -> Result<Tls, Error> {

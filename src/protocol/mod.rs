@@ -1,6 +1,7 @@
 //! Bytes to events and back (RFC 6455, and the proxies' own protocols). No socket, thread, lock, clock or TLS in here.
 #![forbid(unsafe_code)]
 
+pub(crate) mod batch;
 pub(crate) mod close;
 pub(crate) mod connect;
 pub(crate) mod decoder;
