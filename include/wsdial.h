@@ -148,6 +148,28 @@ typedef struct ws_message {
 /* What a message starts as: ws_message message = WS_MESSAGE_INIT; memset to zero is as good. */
 #define WS_MESSAGE_INIT { NULL, 0, 0, 0, NULL, 0, { 0, 0 } }
 
+/* Received messages, count of them, in one block. Starts as WS_BATCH_INIT and is filled by
+ * ws_recv_batch. Message i is the bytes of data from offsets[i] to offsets[i + 1], of kind
+ * kinds[i]; offsets[0] is 0, so that offsets[count] bytes of data are all of them, and copying
+ * those, count + 1 offsets and count kinds copies the batch. One NUL is behind the block, none
+ * between messages. For its memory, its owner and its layout holds what is said of ws_message;
+ * ws_batch_free gives it back. After any result but WS_OK count is 0 and the pointers are NULL. */
+typedef struct ws_batch {
+    /* The payloads, one behind the other. */
+    const char *data;
+    /* Where each begins, and where the last ends: count + 1 of them. */
+    const size_t *offsets;
+    /* WS_TEXT (checked UTF-8) or WS_BINARY, for each. */
+    const unsigned char *kinds;
+    /* How many messages. */
+    size_t count;
+    void *private_memory;
+    size_t private_reserved[3];
+} ws_batch;
+
+/* What a batch starts as, likewise. */
+#define WS_BATCH_INIT { NULL, NULL, NULL, 0, NULL, { 0, 0, 0 } }
+
 /* ---- The five -------------------------------------------------------------------------------- */
 
 /* Dials url, "ws://host:port/path?query", wss with TLS, or "ws+unix:/path/of/socket:/path":
@@ -262,6 +284,8 @@ WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, siz
  * 0.1. */
 WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
 
+/* ---- The dialer: TLS (docs/tls.md) ----------------------------------------------------------- */
+
 /* Trusts the certificates of a PEM file beside those trusted already. The file is read now
  * (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1. */
 WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_error **error);
@@ -271,13 +295,51 @@ WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_er
 WS_MUST_USE int ws_dialer_add_ca_pem(ws_dialer *dialer, const void *data, size_t len,
                                      ws_error **error);
 
+/* Trusts the certificates of the PEM files in a directory beside those trusted already. It is read
+ * now: every regular file in it and every link to one, whatever its name. Passed over are names
+ * that begin with a dot, directories, and files without a certificate; a broken one, and a
+ * directory without any certificate, are failures (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_add_ca_dir(ws_dialer *dialer, const char *path, ws_error **error);
+
 /* Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
  * leaves the added ones alone. Since 0.1. */
 WS_MUST_USE int ws_dialer_use_system_roots(ws_dialer *dialer, int on, ws_error **error);
 
+/* Shows this certificate when the server asks for one. cert is a PEM file with the certificate
+ * first, then those that lead to an authority; key is the file of its private key (PKCS#8, PKCS#1
+ * or SEC1, without a password), NULL when it is in the same file. Both are read now:
+ * WS_E_OPTION_FILE, WS_E_OPTION_PEM, and WS_E_OPTION_KEY for a key that does not fit. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_client_cert_file(ws_dialer *dialer, const char *cert, const char *key,
+                                               ws_error **error);
+
+/* The same from PEM in memory; key NULL with key_len 0 when the key is in cert. Nothing is kept of
+ * the caller's memory. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_client_cert_pem(ws_dialer *dialer, const void *cert, size_t cert_len,
+                                              const void *key, size_t key_len, ws_error **error);
+
 /* Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it
  * can be no name of a server). Since 0.1. */
 WS_MUST_USE int ws_dialer_set_server_name(ws_dialer *dialer, const char *name, ws_error **error);
+
+/* The lowest version of TLS to be taken: WS_TLS_1_2 (the default) or WS_TLS_1_3; older ones are
+ * never spoken (WS_E_OPTION_VALUE). Since 0.1. */
+WS_MUST_USE int ws_dialer_set_min_tls(ws_dialer *dialer, int version, ws_error **error);
+
+/* For ws_dialer_set_min_tls. */
+#define WS_TLS_1_2 771 /* TLS 1.2 (RFC 5246), 0x0303 */
+#define WS_TLS_1_3 772 /* TLS 1.3 (RFC 8446), 0x0304 */
+
+/* Appends the secrets of every TLS connection to a file, for tshark or Wireshark: who reads it can
+ * read and forge what was sent. Made with mode 0600 when it is not there, opened now
+ * (WS_E_OPTION_FILE); NULL writes no more. The environment (SSLKEYLOGFILE) is never asked. Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_set_key_log_file(ws_dialer *dialer, const char *path, ws_error **error);
+
+/* DANGEROUS. With on not 0 any certificate of anybody is taken for the server's: whoever sits
+ * between can read and change everything. For a laboratory; to trust one self-signed server, add
+ * its certificate with ws_dialer_add_ca_file instead. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws_error **error);
 
 /* ---- Facts about a connection ---------------------------------------------------------------- */
 
@@ -344,6 +406,30 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
 /* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
  * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* ---- Many messages at once ------------------------------------------------------------------- */
+
+/* Receives many messages with one call: waits for the first as ws_recv does, then takes those that
+ * are here already, without another system call, until their payloads would be over max_bytes or
+ * they are max_messages; 0 is no limit (what is here is seldom more than 256 KiB). A message over
+ * max_bytes comes alone. Answers as ws_recv: messages first, an end or a failure behind them with
+ * the next call. May be mixed with ws_recv. Since 0.1. */
+WS_MUST_USE int ws_recv_batch(ws_conn *conn, int timeout_ms, size_t max_bytes, size_t max_messages,
+                              ws_batch *out, ws_error **error);
+
+/* Gives the memory of a batch back and makes it WS_BATCH_INIT again. One that was never filled, or
+ * freed already, is fine; so is NULL. Since 0.1. */
+void ws_batch_free(ws_batch *batch);
+
+/* Sends count messages in as few system calls as possible, one for many small ones. They lie as in
+ * a ws_batch: data has the payloads, offsets (count + 1 of them, rising) where each begins and the
+ * last ends, kinds WS_TEXT or WS_BINARY for each; all are checked before anything is sent. Each is
+ * taken whole or not at all. *taken, which may be NULL, is how many were, whatever the answer:
+ * WS_OK or WS_PENDING for all of them, else as ws_send answers for the first that was not; go on
+ * with kinds + *taken, data and offsets + *taken. Since 0.1. */
+WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const void *data,
+                              const size_t *offsets, size_t count, int timeout_ms, size_t *taken,
+                              ws_error **error);
 
 /* ---- Event loops ----------------------------------------------------------------------------- */
 
@@ -554,6 +640,13 @@ int ws_version_number(void);
 #define WS_E_CANCELLED   (-305) /* Cancelled */
 #define WS_E_INTERRUPTED (-306) /* Interrupted by a signal */
 
+/* The proxy. */
+#define WS_E_PROXY_REJECTED    (-351) /* The proxy refused to connect to the server */
+#define WS_E_PROXY_AUTH        (-352) /* The proxy does not accept the credentials */
+#define WS_E_PROXY_UNREACHABLE (-353) /* The proxy could not reach the server */
+#define WS_E_PROXY_ANSWER      (-354) /* The proxy's answer is malformed */
+#define WS_E_PROXY_EOF         (-355) /* The proxy ended the connection inside the exchange */
+
 /* TLS. */
 #define WS_E_TLS                (-401) /* TLS failed */
 #define WS_E_TLS_ALERT          (-402) /* The peer ended TLS with an alert */
@@ -567,6 +660,7 @@ int ws_version_number(void);
 #define WS_E_TLS_BAD_SIGNATURE  (-415) /* A signature in the TLS handshake is wrong */
 #define WS_E_TLS_UNSUPPORTED    (-416) /* The peer's certificate uses what is not supported */
 #define WS_E_TLS_REVOKED        (-417) /* The peer's certificate was revoked */
+#define WS_E_TLS_WEAK_KEY       (-418) /* A key of the peer's certificate is too weak */
 
 /* The server's answer to the handshake. */
 #define WS_E_REJECTED                 (-501) /* The server rejected the handshake */

@@ -22,5 +22,6 @@ pub use client::{Cancel, Client, Connection, Outcome, Wants};
 pub use dialer::Dialer;
 pub use error::{Code, Error, Phase, Rejection};
 pub use headers::Headers;
+pub use protocol::batch::Batch;
 pub use protocol::message::{Kind, Message};
 pub use wait::Wait;

@@ -9,7 +9,11 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+mod proxy;
+
+pub(crate) use proxy::{Proxy, ProxyKind};
 
 use crate::error::{Code, Error, quoted};
 
@@ -33,6 +37,15 @@ pub(crate) enum Scheme {
 
 /// User and password, percent-decoded.
 pub(crate) type Credentials = (Vec<u8>, Vec<u8>);
+
+/// What a socket is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint<'a> {
+    /// A host, to be resolved unless it is a literal, and a port.
+    Tcp(&'a str, u16),
+    /// A unix socket.
+    Unix(&'a Path),
+}
 
 /// An address, taken apart and checked.
 #[derive(Clone)]
@@ -67,6 +80,14 @@ impl Target {
         match scheme {
             Scheme::Unix => parse_unix(rest),
             Scheme::Ws | Scheme::Wss => parse_tcp(scheme, rest),
+        }
+    }
+
+    /// What to connect to when no proxy is in between.
+    pub(crate) fn endpoint(&self) -> Endpoint<'_> {
+        match &self.socket {
+            Some(path) => Endpoint::Unix(path),
+            None => Endpoint::Tcp(&self.host, self.port),
         }
     }
 }
@@ -156,6 +177,9 @@ fn parse_tcp(scheme: Scheme, rest: &str) -> Result<Target, Error> {
         None => (None, authority),
     };
     let credentials = user_info.map(parse_credentials).transpose()?.flatten();
+    if let Some((user, _)) = &credentials {
+        check_basic(user)?;
+    }
     let (host, port) = split_port(host_port)?;
     let port = match port.map(parse_port).transpose() {
         Ok(port) => port.flatten().unwrap_or(default_port),
@@ -189,14 +213,19 @@ fn parse_credentials(user_info: &str) -> Result<Option<Credentials>, Error> {
     if user.iter().chain(&password).any(u8::is_ascii_control) {
         return bad("user or password in the address has a control character");
     }
-    if user.contains(&b':') {
-        // RFC 7617 2: the first colon ends the user.
-        return bad("the user in the address has a colon, which Basic authorization cannot carry");
-    }
     if user.is_empty() && password.is_empty() {
         return Ok(None);
     }
     Ok(Some((user, password)))
+}
+
+/// RFC 7617 2: the first colon ends the user.
+fn check_basic(user: &[u8]) -> Result<(), Error> {
+    if user.contains(&b':') {
+        let text = "the user in the address has a colon, which Basic authorization cannot carry";
+        return Err(Error::new(Code::UrlCredentials, text));
+    }
+    Ok(())
 }
 
 /// Host and port; brackets stay.

@@ -28,6 +28,11 @@ fn a_message_keeps_its_promises() {
 }
 
 #[test]
+fn a_batch_keeps_its_promises() {
+    run("batch.c");
+}
+
+#[test]
 fn every_function_in_every_state() {
     run("states.c");
 }

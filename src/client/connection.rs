@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::cancel::Cancel;
 use super::keepalive::Keepalive;
 use super::link::Link;
-use super::open::Opening;
+use super::open::{Opening, Trip};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
 use crate::dialer::Dialer;
@@ -21,10 +21,9 @@ use crate::error::{Code, Error, Phase};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
-use crate::net::tls::Tls;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
-use crate::protocol::handshake::{Agreed, Handshake};
+use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
 use crate::wait::{Over, Wait};
 
@@ -109,6 +108,8 @@ pub(super) struct Rx {
     pub(super) plain: Buffer,
     /// Lent to the caller to be filled. Apart from the bytes that came before, which a receiver may take meanwhile.
     pub(super) input: Option<Box<Buffer>>,
+    /// The socket's bytes are not sealed yet: TLS begins behind the exchange with a proxy.
+    pub(super) in_clear: bool,
     /// The message that is arriving.
     pub(super) message: Vec<u8>,
     /// Messages that were whole before anybody asked for them.
@@ -159,16 +160,13 @@ impl Tx {
 }
 
 impl Connection {
-    /// A connection that has yet to open: `handshake` and, if any, `tls` over `stream`.
-    pub(super) fn new(
-        stream: Stream,
-        tls: Option<Tls>,
-        handshake: Handshake,
-        dialer: &Dialer,
-        context: &str,
-    ) -> Connection {
+    /// A connection that has yet to open: `trip` lies before it on `stream`.
+    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, context: &str) -> Connection {
+        let secure = trip.is_secure();
+        let (opening, tls) = Opening::new(trip);
         let rx = Rx {
-            opening: Some(Box::new(Opening::new(handshake))),
+            opening: Some(Box::new(opening)),
+            in_clear: secure && tls.is_none(),
             decoder: Decoder::new(dialer.max_message),
             cipher: Buffer::new(),
             plain: Buffer::new(),
@@ -189,8 +187,8 @@ impl Connection {
             stream,
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx::default()),
-            secure: tls.is_some(),
-            link: Mutex::new(Link { tls: tls.map(Box::new), ..Link::default() }),
+            secure,
+            link: Mutex::new(Link { tls, ..Link::default() }),
             turn: Condvar::new(),
             waiters: AtomicUsize::new(0),
             receiving: AtomicBool::new(false),

@@ -103,6 +103,24 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, "localhost", e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(dialer, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_dir(NULL, ".", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_dir(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_dir(NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(NULL, server_ca, server_ca, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(dialer, NULL, server_ca, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(dialer, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_OPTION_PEM, ws_dialer_set_client_cert_file(dialer, server_ca, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(NULL, "x", 1, "x", 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(dialer, NULL, 1, "x", 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(dialer, "x", 1, NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(NULL, NULL, 1, NULL, 1, e));
+    EXPECT_TWICE(WS_E_OPTION_PEM, ws_dialer_set_client_cert_pem(dialer, NULL, 0, NULL, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_min_tls(NULL, WS_TLS_1_3, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_key_log_file(NULL, "x", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_key_log_file(NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_key_log_file(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_insecure_skip_verify(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_keepalive(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_read_ahead(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
@@ -142,7 +160,11 @@ static void bytes(ws_conn *conn)
 static void calls(ws_conn *conn)
 {
     ws_message message = WS_MESSAGE_INIT;
+    ws_batch batch = WS_BATCH_INIT;
     uint64_t figure = 7;
+    const unsigned char kinds[1] = {WS_TEXT};
+    const size_t offsets[2] = {0, 1};
+    size_t taken = 7;
 
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
@@ -157,6 +179,15 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(NULL, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, &batch, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(conn, BOUND, 0, 0, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, kinds, "x", offsets, 1, BOUND, &taken, e));
+    CHECK(taken == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, NULL, "x", offsets, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, NULL, offsets, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, "x", NULL, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, NULL, NULL, NULL, 1, BOUND, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_handshake(NULL, BOUND, e));
@@ -176,6 +207,8 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_OK, ws_close(conn, 1000, NULL, BOUND, e));
     ws_message_free(&message);
     ws_message_free(NULL);
+    ws_batch_free(&batch);
+    ws_batch_free(NULL);
     ws_conn_free(NULL);
 }
 
