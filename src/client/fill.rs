@@ -180,7 +180,9 @@ impl Connection {
                 let opened = tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out);
                 (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
             };
-            if has_answers {
+            // What ends a handshake goes out with the request behind it.
+            let has_company = shakes_hands && opened.is_ok();
+            if has_answers && !has_company {
                 self.settle(Some(rx.awake));
             }
             match opened {
