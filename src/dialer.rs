@@ -2,18 +2,21 @@
 //!
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
+pub(crate) mod cookies;
 mod pem;
 
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
 use std::time::Duration;
 
-use crate::error::{Code, Error, quoted};
+use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
+use cookies::CookieJar;
 
 const MIB: u64 = 1 << 20;
 
@@ -29,6 +32,12 @@ const MAX_FIELD_BYTES: usize = 1 << 20;
 
 /// A file of trust roots is some hundred KiB; a device that never ends is no such file.
 const MAX_CA_FILE: u64 = 16 * MIB;
+
+/// More redirects than that are a mistake, whoever makes it.
+const MAX_REDIRECTS: u64 = 20;
+
+/// What is meant for one origin alone, and stays behind when a redirect leads to another.
+const FOR_ONE_ORIGIN: &[&str] = &["authorization", "cookie", "host", "proxy-authorization"];
 
 /// Why a header field is not the user's to set.
 const RESERVED: &[(&str, &str)] = &[
@@ -74,6 +83,19 @@ pub struct Dialer {
     pub(crate) read_ahead: (usize, usize),
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
+    /// How many redirects are followed.
+    pub(crate) max_redirects: usize,
+    pub(crate) jar: Option<Arc<dyn CookieJar>>,
+    /// How this dial came here, when a redirect led it.
+    pub(crate) trip: Option<Arc<Trip>>,
+}
+
+/// What a dial that was redirected brings along.
+pub(crate) struct Trip {
+    /// Who redirected it, the first one first.
+    pub(crate) redirects: Vec<Redirect>,
+    /// User and password of the address before, while the origin is the same.
+    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Default for Dialer {
@@ -91,6 +113,9 @@ impl Default for Dialer {
             keepalive: None,
             read_ahead: (16, 1 << 20),
             interruptible: false,
+            max_redirects: 0,
+            jar: None,
+            trip: None,
         }
     }
 }
@@ -192,6 +217,42 @@ impl Dialer {
         self.interruptible = on;
     }
 
+    /// Follows up to that many redirects of a dial, at most 20; none unless set. Where the origin (scheme, host, port)
+    /// changes, user and password, `Authorization`, `Cookie` and `Host` stay behind; from `wss` to `ws` none is followed.
+    pub fn set_max_redirects(&mut self, most: u64) -> Result<(), Error> {
+        if most > MAX_REDIRECTS {
+            let text = format!("at most {MAX_REDIRECTS} redirects can be followed, not {most}");
+            return Err(Error::new(Code::OptionValue, text));
+        }
+        self.max_redirects = most as usize;
+        Ok(())
+    }
+
+    /// Asks `jar` for the cookies of every request, and tells it those of every answer; `None` for no jar.
+    pub fn set_cookie_jar(&mut self, jar: Option<Arc<dyn CookieJar>>) {
+        self.jar = jar;
+    }
+
+    /// The decisions for the dial that `follow` leads to, behind `redirects`.
+    pub(crate) fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Dialer {
+        let mut next = self.clone();
+        let credentials = follow.credentials.clone().filter(|_| !follow.crosses_origin);
+        if follow.crosses_origin {
+            let stays = |name: &str| FOR_ONE_ORIGIN.iter().any(|one| name.eq_ignore_ascii_case(one));
+            next.headers = Headers::new();
+            for (name, value) in self.headers.iter().filter(|(name, _)| !stays(name)) {
+                next.headers.push(name, value);
+            }
+        }
+        next.trip = Some(Arc::new(Trip { redirects: redirects.to_vec(), credentials }));
+        next
+    }
+
+    /// Who redirected the dial so far.
+    pub(crate) fn redirects(&self) -> &[Redirect] {
+        self.trip.as_ref().map_or(&[], |trip| &trip.redirects)
+    }
+
     /// Trusts the certificates of a PEM file, beside what is trusted already.
     pub fn add_ca_file(&mut self, path: &Path) -> Result<(), Error> {
         let unreadable = |cause| Error::from_io(Code::OptionFile, &path.display().to_string(), &cause);
@@ -284,6 +345,7 @@ impl fmt::Debug for Dialer {
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
             .field("buffers", &(self.read_buffer, self.write_buffer))
+            .field("max_redirects", &self.max_redirects)
             .finish()
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use common::c::{self, Build};
 use common::server;
 
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "null.c",
     "message.c",
     "states.c",
@@ -14,6 +14,7 @@ const PROGRAMS: [&str; 10] = [
     "sigpipe.c",
     "descriptors.c",
     "threads.c",
+    "answers.c",
     "memory.c",
     "loops.c",
     "cancel.c",

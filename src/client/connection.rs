@@ -16,8 +16,8 @@ use super::link::Link;
 use super::open::Opening;
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::Dialer;
-use crate::error::{Code, Error, Phase};
+use crate::dialer::{Dialer, Trip};
+use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
@@ -26,6 +26,7 @@ use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
 use crate::protocol::handshake::{Agreed, Handshake};
 use crate::protocol::message::Message;
+use crate::target::{Target, display};
 use crate::wait::{Over, Wait};
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
@@ -95,7 +96,9 @@ pub struct Connection {
     returned: bool,
     /// Kept from the start: the system forgets them when the connection is reset.
     addresses: (Option<SocketAddr>, Option<SocketAddr>),
-    context: Box<str>,
+    url: Box<str>,
+    /// How the dial came here, when a redirect led it.
+    redirects: Option<Arc<Trip>>,
 }
 
 /// The receiving side.
@@ -165,10 +168,10 @@ impl Connection {
         tls: Option<Tls>,
         handshake: Handshake,
         dialer: &Dialer,
-        context: &str,
+        target: &Target,
     ) -> Connection {
         let rx = Rx {
-            opening: Some(Box::new(Opening::new(handshake))),
+            opening: Some(Box::new(Opening::new(handshake, dialer, target))),
             decoder: Decoder::new(dialer.max_message),
             cipher: Buffer::new(),
             plain: Buffer::new(),
@@ -210,7 +213,8 @@ impl Connection {
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
             returned: false,
-            context: context.into(),
+            url: target.url().into(),
+            redirects: dialer.trip.clone(),
         }
     }
 
@@ -259,6 +263,16 @@ impl Connection {
         self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
     }
 
+    /// The address that took the connection, the last one where redirects were followed: without user and password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The redirects that led here, the first one first.
+    pub fn redirects(&self) -> &[Redirect] {
+        self.redirects.as_ref().map_or(&[], |trip| &trip.redirects)
+    }
+
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.addresses.0
@@ -295,7 +309,7 @@ impl Connection {
         if let Some(earlier) = &link.failure {
             return earlier.clone();
         }
-        let error = error.in_phase(phase).about(&self.context);
+        let error = error.in_phase(phase).about(&display(&self.url));
         if link.close_received {
             // Behind the peer's close frame nothing counts any more (RFC 6455 5.5.1): the end stays a clean one.
             return error;
@@ -312,7 +326,7 @@ impl Connection {
 
     /// Says whose error it is.
     pub(super) fn about_us(&self, error: Error) -> Error {
-        error.about(&self.context)
+        error.about(&display(&self.url))
     }
 
     /// The stream has ended: cleanly if the peer's close frame came before, else the connection is lost (RFC 6455 7.1.5).
@@ -334,7 +348,7 @@ impl Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("to", &self.context)
+            .field("to", &display(&self.url))
             .field("subprotocol", &self.subprotocol())
             .finish_non_exhaustive()
     }

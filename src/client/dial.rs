@@ -7,8 +7,8 @@ use once_cell::sync::OnceCell;
 
 use super::cancel::Cancel;
 use super::connection::{Connection, Outcome};
-use crate::dialer::Dialer;
-use crate::error::{Code, Error, Phase};
+use crate::dialer::{Dialer, cookies};
+use crate::error::{Code, Error, Follow, Phase, Redirect};
 use crate::net::stream::Stream;
 use crate::net::tls::{Tls, TlsConfig};
 use crate::net::{connect, random};
@@ -51,8 +51,43 @@ impl Client {
         if wait == Wait::Never {
             return Err(Error::new(Code::UsageTimeout, "a dial cannot be done without waiting"));
         }
-        let target = Target::parse(url)?;
-        self.dial_target(&target, wait).map_err(|error| error.about(&target.display))
+        let mut target = Target::parse(url)?;
+        let mut client = None::<Client>;
+        loop {
+            let now = client.as_ref().unwrap_or(self);
+            let error = match now.dial_target(&target, wait) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            match error.follow() {
+                Some(follow) if error.code() == Code::Redirect => {
+                    let next = now.follow(follow, error.redirects());
+                    target = Target::parse(&follow.location)?;
+                    client = Some(next);
+                }
+                _ => {
+                    let error = if error.redirects().is_empty() {
+                        error.with_redirects(now.dialer.redirects().to_vec())
+                    } else {
+                        error
+                    };
+                    return Err(error.about(&target.display));
+                }
+            }
+        }
+    }
+
+    /// The client that goes on where a dial of this one was redirected to, for those who bring the connection themselves:
+    /// it follows fewer redirects, and what was meant for another origin stays behind. It is for that one address.
+    pub fn redirected(&self, error: &Error) -> Result<Client, Error> {
+        match error.follow() {
+            Some(follow) if error.code() == Code::Redirect => Ok(self.follow(follow, error.redirects())),
+            _ => Err(Error::new(Code::UsageState, "the error is no redirect that can be followed")),
+        }
+    }
+
+    fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Client {
+        Client { dialer: self.dialer.follow(follow, redirects), ..self.clone() }
     }
 
     /// The opening handshake over a connected socket. A failure gives the socket back as it is. A call that never waits
@@ -109,7 +144,11 @@ impl Client {
     }
 
     fn prepare(&self, target: &Target) -> Result<(Handshake, Option<Tls>), Error> {
-        let handshake = Handshake::new(target, &self.dialer, random::handshake_key()?)?;
+        let cookies = match &self.dialer.jar {
+            Some(jar) => cookies::load(&**jar, &target.http_url())?,
+            None => None,
+        };
+        let handshake = Handshake::new(target, &self.dialer, random::handshake_key()?, cookies.as_deref())?;
         let tls = match target.scheme {
             Scheme::Wss => Some(self.start_tls(&target.host).map_err(|error| error.in_phase(Phase::Tls))?),
             Scheme::Ws | Scheme::Unix => None,
@@ -118,7 +157,7 @@ impl Client {
     }
 
     fn connection(&self, stream: Stream, tls: Option<Tls>, handshake: Handshake, target: &Target) -> Connection {
-        let connection = Connection::new(stream, tls, handshake, &self.dialer, &target.display);
+        let connection = Connection::new(stream, tls, handshake, &self.dialer, target);
         if self.token.is_some() {
             connection.set_cancel(self.token.clone());
         }

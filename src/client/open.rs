@@ -2,13 +2,17 @@
 //! call. It reads and writes by the same roads as messages do.
 
 use super::sync::Ordering;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Outcome, Rx, Spent};
 use super::fill::{End, Filled};
+use crate::dialer::Dialer;
+use crate::dialer::cookies::CookieJar;
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
 use crate::protocol::handshake::{Handshake, Progress};
+use crate::target::Target;
 use crate::wait::{Over, Patience, Wait, now};
 
 /// How long a handshake may take that is carried on by calls that never wait.
@@ -20,11 +24,14 @@ pub(super) struct Opening {
     /// The request is in `tx` or gone.
     requested: bool,
     by: Instant,
+    /// Who is told the cookies of the answer, and from which address.
+    cookies: Option<(Arc<dyn CookieJar>, String)>,
 }
 
 impl Opening {
-    pub(super) fn new(exchange: Handshake) -> Opening {
-        Opening { exchange, requested: false, by: now() + OPEN_LIMIT }
+    pub(super) fn new(exchange: Handshake, dialer: &Dialer, target: &Target) -> Opening {
+        let cookies = dialer.jar.clone().map(|jar| (jar, target.http_url()));
+        Opening { exchange, requested: false, by: now() + OPEN_LIMIT, cookies }
     }
 
     /// When it is awaited no longer.
@@ -46,8 +53,15 @@ impl Connection {
                 Err(over) => return Ok(over.into()),
             };
             self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            let cookies = rx.opening.as_ref().and_then(|opening| opening.cookies.clone());
             let answer = self.open(&mut rx, patience);
+            let is_over = rx.opening.is_none();
             self.leave_rx(rx);
+            if let Some((jar, url)) = cookies
+                && is_over
+            {
+                self.store_cookies(&*jar, &url, &answer);
+            }
             answer
         })?;
         let code = match answer {
@@ -59,6 +73,18 @@ impl Connection {
         // The call came to nothing: a token was fired before it began, or another call does the work.
         let sentence = format!("{} before this call could carry the handshake on", code.text());
         Err(self.about_us(Error::new(code, sentence).in_phase(Phase::Handshake)))
+    }
+
+    /// Tells the cookies of the answer, whatever it was (RFC 6265 5.2); nothing is locked.
+    fn store_cookies(&self, jar: &dyn CookieJar, url: &str, answer: &Result<Outcome, Error>) {
+        let headers = match answer {
+            Ok(_) => self.headers(),
+            Err(error) => match error.rejection() {
+                Some(rejection) => &rejection.headers,
+                None => return,
+            },
+        };
+        headers.all("set-cookie").for_each(|cookie| jar.store(url, cookie));
     }
 
     /// Whether the opening handshake is through.

@@ -21,6 +21,10 @@ pub struct ws_dialer {
 }
 
 impl ws_dialer {
+    pub(super) fn new(client: Client) -> ws_dialer {
+        ws_dialer { client: Mutex::new(Arc::new(client)) }
+    }
+
     /// The decisions as they are now.
     pub(super) fn client(&self) -> Arc<Client> {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
@@ -32,7 +36,7 @@ impl ws_dialer {
         *client = Arc::new(client.with_cancel(token));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
         // A setter that panicked has changed its own copy only: what is behind a poisoned lock is sound.
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dialer = client.dialer().clone();
@@ -68,7 +72,7 @@ fn interval(name: &str, ms: c_int) -> Result<u64, Error> {
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_new() -> *mut ws_dialer {
-    guard::make(|| ws_dialer { client: Mutex::new(Arc::new(Client::new(Dialer::new()))) })
+    guard::make(|| ws_dialer::new(Client::new(Dialer::new())))
 }
 
 /// Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since 0.1.

@@ -8,6 +8,7 @@
 //! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod answers;
 mod cancel;
 mod connection;
 mod dialer;
@@ -20,6 +21,7 @@ mod message;
 mod status;
 mod turns;
 
+pub use answers::*;
 pub use cancel::*;
 pub use connection::*;
 pub use dialer::*;
@@ -33,7 +35,8 @@ pub use turns::*;
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 7] = [
+    const SOURCES: [(&str, &str); 8] = [
+        ("answers", include_str!("answers.rs")),
         ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),

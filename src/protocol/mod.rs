@@ -9,4 +9,5 @@ pub(crate) mod handshake;
 pub(crate) mod http;
 pub(crate) mod mask;
 pub(crate) mod message;
+pub(crate) mod redirect;
 pub(crate) mod utf8;
