@@ -245,18 +245,21 @@ fn who_brings_the_socket_connects_again_with_what_the_dialer_remembers() {
 
 /// A jar that writes down what it is asked and told.
 #[derive(Default)]
-struct Jar(Mutex<(Vec<String>, Vec<(String, String)>)>);
+struct Jar {
+    asked: Mutex<Vec<String>>,
+    told: Mutex<Vec<(String, String)>>,
+}
 
 impl CookieJar for Jar {
     fn load(&self, url: &str) -> Option<Vec<u8>> {
-        let mut jar = self.0.lock().unwrap();
-        jar.0.push(url.to_owned());
-        let cookies: Vec<&str> = jar.1.iter().map(|(_, cookie)| cookie.as_str()).collect();
+        self.asked.lock().unwrap().push(url.to_owned());
+        let told = self.told.lock().unwrap();
+        let cookies: Vec<&str> = told.iter().map(|(_, cookie)| cookie.as_str()).collect();
         (!cookies.is_empty()).then(|| cookies.join("; ").into_bytes())
     }
 
     fn store(&self, url: &str, set_cookie: &[u8]) {
-        self.0.lock().unwrap().1.push((url.to_owned(), String::from_utf8(set_cookie.to_vec()).unwrap()));
+        self.told.lock().unwrap().push((url.to_owned(), String::from_utf8(set_cookie.to_vec()).unwrap()));
     }
 }
 
@@ -279,10 +282,9 @@ fn the_jar_is_asked_for_every_request_and_told_of_every_answer() {
     let cookies: Vec<_> = requests.iter().map(|request| field(request, "Cookie")).collect();
     assert_eq!(cookies, [None, Some("a=1; b=2"), Some("mine=0; a=1; b=2; c=3")]);
     let base = format!("http://127.0.0.1:{port}");
-    let jar = jar.0.lock().unwrap();
-    assert_eq!(jar.0, ["/x?y", "/in", "/x?y"].map(|path| format!("{base}{path}")));
+    assert_eq!(*jar.asked.lock().unwrap(), ["/x?y", "/in", "/x?y"].map(|path| format!("{base}{path}")));
     let told = [("/x?y", "a=1"), ("/x?y", "b=2"), ("/in", "c=3"), ("/x?y", "d=4")];
-    assert_eq!(jar.1, told.map(|(path, cookie)| (format!("{base}{path}"), cookie.to_owned())));
+    assert_eq!(*jar.told.lock().unwrap(), told.map(|(path, cookie)| (format!("{base}{path}"), cookie.to_owned())));
 }
 
 #[test]
