@@ -148,6 +148,28 @@ typedef struct ws_message {
 /* What a message starts as: ws_message message = WS_MESSAGE_INIT; memset to zero is as good. */
 #define WS_MESSAGE_INIT { NULL, 0, 0, 0, NULL, 0, { 0, 0 } }
 
+/* Received messages, count of them, in one block. Starts as WS_BATCH_INIT and is filled by
+ * ws_recv_batch. Message i is the bytes of data from offsets[i] to offsets[i + 1], of kind
+ * kinds[i]; offsets[0] is 0, so that offsets[count] bytes of data are all of them, and copying
+ * those, count + 1 offsets and count kinds copies the batch. One NUL is behind the block, none
+ * between messages. For its memory, its owner and its layout holds what is said of ws_message;
+ * ws_batch_free gives it back. After any result but WS_OK count is 0 and the pointers are NULL. */
+typedef struct ws_batch {
+    /* The payloads, one behind the other. */
+    const char *data;
+    /* Where each begins, and where the last ends: count + 1 of them. */
+    const size_t *offsets;
+    /* WS_TEXT (checked UTF-8) or WS_BINARY, for each. */
+    const unsigned char *kinds;
+    /* How many messages. */
+    size_t count;
+    void *private_memory;
+    size_t private_reserved[3];
+} ws_batch;
+
+/* What a batch starts as, likewise. */
+#define WS_BATCH_INIT { NULL, NULL, NULL, 0, NULL, { 0, 0, 0 } }
+
 /* ---- The five -------------------------------------------------------------------------------- */
 
 /* Dials url, "ws://host:port/path?query", wss with TLS, or "ws+unix:/path/of/socket:/path":
@@ -375,6 +397,30 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
 /* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
  * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* ---- Many messages at once ------------------------------------------------------------------- */
+
+/* Receives many messages with one call: waits for the first as ws_recv does, then takes those that
+ * are here already, without another system call, until their payloads would be over max_bytes or
+ * they are max_messages; 0 is no limit (what is here is seldom more than 256 KiB). A message over
+ * max_bytes comes alone. Answers as ws_recv: messages first, an end or a failure behind them with
+ * the next call. May be mixed with ws_recv. Since 0.1. */
+WS_MUST_USE int ws_recv_batch(ws_conn *conn, int timeout_ms, size_t max_bytes, size_t max_messages,
+                              ws_batch *out, ws_error **error);
+
+/* Gives the memory of a batch back and makes it WS_BATCH_INIT again. One that was never filled, or
+ * freed already, is fine; so is NULL. Since 0.1. */
+void ws_batch_free(ws_batch *batch);
+
+/* Sends count messages in as few system calls as possible, one for many small ones. They lie as in
+ * a ws_batch: data has the payloads, offsets (count + 1 of them, rising) where each begins and the
+ * last ends, kinds WS_TEXT or WS_BINARY for each; all are checked before anything is sent. Each is
+ * taken whole or not at all. *taken, which may be NULL, is how many were, whatever the answer:
+ * WS_OK or WS_PENDING for all of them, else as ws_send answers for the first that was not; go on
+ * with kinds + *taken, data and offsets + *taken. Since 0.1. */
+WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const void *data,
+                              const size_t *offsets, size_t count, int timeout_ms, size_t *taken,
+                              ws_error **error);
 
 /* ---- Event loops ----------------------------------------------------------------------------- */
 

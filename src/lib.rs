@@ -23,5 +23,6 @@ pub use dialer::Dialer;
 pub use dialer::cookies::CookieJar;
 pub use error::{Code, Error, Phase, Redirect, Rejection};
 pub use headers::Headers;
+pub use protocol::batch::Batch;
 pub use protocol::message::{Kind, Message};
 pub use wait::Wait;

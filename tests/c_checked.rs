@@ -9,6 +9,7 @@ use common::server;
 const PROGRAMS: [&str; 11] = [
     "null.c",
     "message.c",
+    "batch.c",
     "states.c",
     "values.c",
     "sigpipe.c",

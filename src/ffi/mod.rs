@@ -9,6 +9,7 @@
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 mod answers;
+mod batch;
 mod cancel;
 mod connection;
 mod dialer;
@@ -22,6 +23,7 @@ mod status;
 mod turns;
 
 pub use answers::*;
+pub use batch::*;
 pub use cancel::*;
 pub use connection::*;
 pub use dialer::*;
@@ -35,8 +37,9 @@ pub use turns::*;
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 8] = [
+    const SOURCES: &[(&str, &str)] = &[
         ("answers", include_str!("answers.rs")),
+        ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),

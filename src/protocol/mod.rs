@@ -1,6 +1,7 @@
 //! Bytes to events and back (RFC 6455). No socket, thread, lock, clock or TLS in here.
 #![forbid(unsafe_code)]
 
+pub(crate) mod batch;
 pub(crate) mod close;
 pub(crate) mod decoder;
 pub(crate) mod encoder;

@@ -171,7 +171,11 @@ static void bytes(ws_conn *conn)
 static void calls(ws_conn *conn)
 {
     ws_message message = WS_MESSAGE_INIT;
+    ws_batch batch = WS_BATCH_INIT;
     uint64_t figure = 7;
+    const unsigned char kinds[1] = {WS_TEXT};
+    const size_t offsets[2] = {0, 1};
+    size_t taken = 7;
 
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
@@ -186,6 +190,15 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(NULL, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, &batch, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(conn, BOUND, 0, 0, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, kinds, "x", offsets, 1, BOUND, &taken, e));
+    CHECK(taken == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, NULL, "x", offsets, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, NULL, offsets, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, "x", NULL, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, NULL, NULL, NULL, 1, BOUND, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_handshake(NULL, BOUND, e));
@@ -205,6 +218,8 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_OK, ws_close(conn, 1000, NULL, BOUND, e));
     ws_message_free(&message);
     ws_message_free(NULL);
+    ws_batch_free(&batch);
+    ws_batch_free(NULL);
     ws_conn_free(NULL);
 }
 
