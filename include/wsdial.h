@@ -261,10 +261,11 @@ WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes
 
 /* Follows up to that many redirects (301, 302, 303, 307, 308) of a dial, at most 20; 0, the
  * default, makes each of them a WS_E_REJECTED. http and https in Location stand for ws and wss.
- * Where scheme, host or port change, user and password, Authorization, Cookie and Host stay behind.
- * Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE), a bad Location (WS_E_REDIRECT_LOCATION), one
- * too many (WS_E_REDIRECT_LIMIT). Who brings the socket or the bytes gets WS_E_REDIRECT: see
- * ws_dialer_follow. The time of the dial is for all of it. Since 0.1. */
+ * Where scheme, host or port change, user and password, Authorization, Cookie, Host, the server
+ * name and the client certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE),
+ * a bad Location (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the
+ * socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time of the dial is for all of
+ * it. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_max_redirects(ws_dialer *dialer, int most, ws_error **error);
 
 /* A jar of the program's for cookies. load writes the Cookie value for a request to url as snprintf
@@ -305,6 +306,8 @@ WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, siz
  * 0.1. */
 WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
 
+/* ---- The dialer: TLS (docs/tls.md) ----------------------------------------------------------- */
+
 /* Trusts the certificates of a PEM file beside those trusted already. The file is read now
  * (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1. */
 WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_error **error);
@@ -314,13 +317,51 @@ WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_er
 WS_MUST_USE int ws_dialer_add_ca_pem(ws_dialer *dialer, const void *data, size_t len,
                                      ws_error **error);
 
+/* Trusts the certificates of the PEM files in a directory beside those trusted already. It is read
+ * now: every regular file in it and every link to one, whatever its name. Passed over are names
+ * that begin with a dot, directories, and files without a certificate; a broken one, and a
+ * directory without any certificate, are failures (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_add_ca_dir(ws_dialer *dialer, const char *path, ws_error **error);
+
 /* Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
  * leaves the added ones alone. Since 0.1. */
 WS_MUST_USE int ws_dialer_use_system_roots(ws_dialer *dialer, int on, ws_error **error);
 
+/* Shows this certificate when the server asks for one. cert is a PEM file with the certificate
+ * first, then those that lead to an authority; key is the file of its private key (PKCS#8, PKCS#1
+ * or SEC1, without a password), NULL when it is in the same file. Both are read now:
+ * WS_E_OPTION_FILE, WS_E_OPTION_PEM, and WS_E_OPTION_KEY for a key that does not fit. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_client_cert_file(ws_dialer *dialer, const char *cert, const char *key,
+                                               ws_error **error);
+
+/* The same from PEM in memory; key NULL with key_len 0 when the key is in cert. Nothing is kept of
+ * the caller's memory. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_client_cert_pem(ws_dialer *dialer, const void *cert, size_t cert_len,
+                                              const void *key, size_t key_len, ws_error **error);
+
 /* Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it
  * can be no name of a server). Since 0.1. */
 WS_MUST_USE int ws_dialer_set_server_name(ws_dialer *dialer, const char *name, ws_error **error);
+
+/* The lowest version of TLS to be taken: WS_TLS_1_2 (the default) or WS_TLS_1_3; older ones are
+ * never spoken (WS_E_OPTION_VALUE). Since 0.1. */
+WS_MUST_USE int ws_dialer_set_min_tls(ws_dialer *dialer, int version, ws_error **error);
+
+/* For ws_dialer_set_min_tls. */
+#define WS_TLS_1_2 771 /* TLS 1.2 (RFC 5246), 0x0303 */
+#define WS_TLS_1_3 772 /* TLS 1.3 (RFC 8446), 0x0304 */
+
+/* Appends the secrets of every TLS connection to a file, for tshark or Wireshark: who reads it can
+ * read and forge what was sent. Made with mode 0600 when it is not there, opened now
+ * (WS_E_OPTION_FILE); NULL writes no more. The environment (SSLKEYLOGFILE) is never asked. Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_set_key_log_file(ws_dialer *dialer, const char *path, ws_error **error);
+
+/* DANGEROUS. With on not 0 any certificate of anybody is taken for the server's: whoever sits
+ * between can read and change everything. For a laboratory; to trust one self-signed server, add
+ * its certificate with ws_dialer_add_ca_file instead. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws_error **error);
 
 /* ---- Facts about a connection ---------------------------------------------------------------- */
 
@@ -660,6 +701,7 @@ int ws_version_number(void);
 #define WS_E_TLS_BAD_SIGNATURE  (-415) /* A signature in the TLS handshake is wrong */
 #define WS_E_TLS_UNSUPPORTED    (-416) /* The peer's certificate uses what is not supported */
 #define WS_E_TLS_REVOKED        (-417) /* The peer's certificate was revoked */
+#define WS_E_TLS_WEAK_KEY       (-418) /* A key of the peer's certificate is too weak */
 
 /* The server's answer to the handshake. */
 #define WS_E_REJECTED                 (-501) /* The server rejected the handshake */

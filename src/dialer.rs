@@ -3,20 +3,21 @@
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
 pub(crate) mod cookies;
+mod identity;
+mod key_log;
 mod pem;
+mod tls;
 
 use std::fmt;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
-
-use rustls_pki_types::ServerName;
-
 use std::time::Duration;
 
 use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
 use cookies::CookieJar;
+
+pub(crate) use key_log::KeyLogFile;
+pub(crate) use tls::{TlsOptions, crypto};
 
 const MIB: u64 = 1 << 20;
 
@@ -29,9 +30,6 @@ const BUFFER_SIZES: std::ops::RangeInclusive<u64> = 1024..=16 * MIB;
 /// More header fields, or more bytes in them, are no request that a server takes; it is better known here than there.
 const MAX_FIELDS: usize = 256;
 const MAX_FIELD_BYTES: usize = 1 << 20;
-
-/// A file of trust roots is some hundred KiB; a device that never ends is no such file.
-const MAX_CA_FILE: u64 = 16 * MIB;
 
 /// More redirects than that are a mistake, whoever makes it.
 const MAX_REDIRECTS: u64 = 20;
@@ -49,17 +47,6 @@ const RESERVED: &[(&str, &str)] = &[
     ("content-length", "the request has no body, the server would wait for one"),
     ("transfer-encoding", "the request has no body, the server would wait for one"),
 ];
-
-/// The decisions about TLS. Two dialers with equal ones may share a configuration and its sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsOptions {
-    /// Trust roots of the user's, DER.
-    pub(crate) roots: Vec<Vec<u8>>,
-    /// Whether the operating system's roots count too (the default).
-    pub(crate) system_roots: bool,
-    /// The name to send and to check instead of the address's host.
-    pub(crate) server_name: Option<String>,
-}
 
 /// Decisions about dialing; what is not decided has a secure default.
 #[derive(Clone)]
@@ -105,7 +92,7 @@ impl Default for Dialer {
             offered_by_header: false,
             require_subprotocol: false,
             headers: Headers::new(),
-            tls: TlsOptions { roots: Vec::new(), system_roots: true, server_name: None },
+            tls: TlsOptions::default(),
             max_message: 64 << 20,
             max_rejection_body: 1024,
             read_buffer: crate::buffer::POOLED,
@@ -218,7 +205,8 @@ impl Dialer {
     }
 
     /// Follows up to that many redirects of a dial, at most 20; none unless set. Where the origin (scheme, host, port)
-    /// changes, user and password, `Authorization`, `Cookie` and `Host` stay behind; from `wss` to `ws` none is followed.
+    /// changes, user and password, `Authorization`, `Cookie`, `Host`, the server name and the client certificate stay
+    /// behind; from `wss` to `ws` none is followed.
     pub fn set_max_redirects(&mut self, most: u64) -> Result<(), Error> {
         if most > MAX_REDIRECTS {
             let text = format!("at most {MAX_REDIRECTS} redirects can be followed, not {most}");
@@ -243,6 +231,9 @@ impl Dialer {
             for (name, value) in self.headers.iter().filter(|(name, _)| !stays(name)) {
                 next.headers.push(name, value);
             }
+            // The name that stands for the address's host stands for that one, and who we are is told to it alone.
+            next.tls.server_name = None;
+            next.tls.identity = None;
         }
         next.trip = Some(Arc::new(Trip { redirects: redirects.to_vec(), credentials }));
         next
@@ -251,45 +242,6 @@ impl Dialer {
     /// Who redirected the dial so far.
     pub(crate) fn redirects(&self) -> &[Redirect] {
         self.trip.as_ref().map_or(&[], |trip| &trip.redirects)
-    }
-
-    /// Trusts the certificates of a PEM file, beside what is trusted already.
-    pub fn add_ca_file(&mut self, path: &Path) -> Result<(), Error> {
-        let unreadable = |cause| Error::from_io(Code::OptionFile, &path.display().to_string(), &cause);
-        let mut data = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(MAX_CA_FILE + 1).read_to_end(&mut data).map_err(unreadable)?;
-        if data.len() as u64 > MAX_CA_FILE {
-            let text = format!("{}: a file of certificates has at most {MAX_CA_FILE} bytes", path.display());
-            return Err(Error::new(Code::OptionFile, text));
-        }
-        let roots = pem::certificates(&data)
-            .map_err(|what| Error::new(Code::OptionPem, format!("{}: {what}", path.display())))?;
-        self.tls.roots.extend(roots);
-        Ok(())
-    }
-
-    /// Trusts the certificates in PEM, beside what is trusted already. All are taken or none.
-    pub fn add_ca_pem(&mut self, pem: &[u8]) -> Result<(), Error> {
-        let roots = pem::certificates(pem).map_err(|what| Error::new(Code::OptionPem, what))?;
-        self.tls.roots.extend(roots);
-        Ok(())
-    }
-
-    /// Whether the operating system's trust roots count (they do unless switched off).
-    pub fn use_system_roots(&mut self, on: bool) {
-        self.tls.system_roots = on;
-    }
-
-    /// Sends and checks this name in TLS instead of the address's host.
-    pub fn set_server_name(&mut self, name: &str) -> Result<(), Error> {
-        if ServerName::try_from(name).is_err() {
-            let hint = if name.is_ascii() { "" } else { " (an international name is given in its xn-- form)" };
-            let text = format!("the server name {} is not a host name or IP address{hint}", quoted(name.as_bytes()));
-            return Err(Error::new(Code::OptionValue, text));
-        }
-        self.tls.server_name = Some(name.to_owned());
-        Ok(())
     }
 
     fn offer_by_header(&mut self, value: &[u8]) -> Result<(), Error> {
@@ -339,9 +291,7 @@ impl fmt::Debug for Dialer {
             .field("subprotocols", &self.subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .field("roots", &self.tls.roots.len())
-            .field("system_roots", &self.tls.system_roots)
-            .field("server_name", &self.tls.server_name)
+            .field("tls", &self.tls)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
             .field("buffers", &(self.read_buffer, self.write_buffer))

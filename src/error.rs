@@ -113,6 +113,8 @@ codes! {
     TlsUnsupported = -416, "the peer's certificate uses what is not supported";
     /// The certificate was revoked.
     TlsRevoked = -417, "the peer's certificate was revoked";
+    /// A key of the certificate, or of one above it, is too short.
+    TlsWeakKey = -418, "a key of the peer's certificate is too weak";
     /// A well-formed answer other than 101: status, headers and the start of the body go with the error.
     Rejected = -501, "the server rejected the handshake";
     /// The server points elsewhere, and this call cannot connect there: the caller can (`Error::location`).

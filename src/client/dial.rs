@@ -87,7 +87,10 @@ impl Client {
     }
 
     fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Client {
-        Client { dialer: self.dialer.follow(follow, redirects), ..self.clone() }
+        let dialer = self.dialer.follow(follow, redirects);
+        // Who we are is a part of the configuration, the server's name is none.
+        let tls = if dialer.tls.identity == self.dialer.tls.identity { Arc::clone(&self.tls) } else { Arc::default() };
+        Client { dialer, tls, token: self.token.clone() }
     }
 
     /// The opening handshake over a connected socket. A failure gives the socket back as it is. A call that never waits

@@ -64,9 +64,9 @@ impl CookieJar for Hooks {
 
 /// Follows up to that many redirects (301, 302, 303, 307, 308) of a dial, at most 20; 0, the default,
 /// makes each of them a WS_E_REJECTED. http and https in Location stand for ws and wss. Where scheme,
-/// host or port change, user and password, Authorization, Cookie and Host stay behind. Never followed:
-/// wss to ws (WS_E_REDIRECT_DOWNGRADE), a bad Location (WS_E_REDIRECT_LOCATION), one too many
-/// (WS_E_REDIRECT_LIMIT). Who brings the socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow.
+/// host or port change, user and password, Authorization, Cookie, Host, the server name and the client
+/// certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE), a bad Location
+/// (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow.
 /// The time of the dial is for all of it. Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]

@@ -20,6 +20,7 @@ mod guard;
 mod hooks;
 mod message;
 mod status;
+mod tls;
 mod turns;
 
 pub use answers::*;
@@ -32,6 +33,7 @@ pub use error::*;
 pub use hooks::*;
 pub use message::*;
 pub use status::*;
+pub use tls::*;
 pub use turns::*;
 
 #[cfg(test)]
@@ -46,6 +48,7 @@ mod tests {
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
         ("status", include_str!("status.rs")),
+        ("tls", include_str!("tls.rs")),
         ("turns", include_str!("turns.rs")),
     ];
 

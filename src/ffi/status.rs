@@ -49,6 +49,11 @@ pub const WS_WANT_BUFFERED: c_int = 4;
 /// Microseconds from the last answered keepalive ping to its pong.
 pub const WS_STAT_ROUND_TRIP: c_int = 1;
 
+/// TLS 1.2 (RFC 5246), 0x0303.
+pub const WS_TLS_1_2: c_int = 771;
+/// TLS 1.3 (RFC 8446), 0x0304.
+pub const WS_TLS_1_3: c_int = 772;
+
 /// Before anything was sent: arguments, address, options.
 pub const WS_PHASE_NONE: c_int = 0;
 /// Looking up the host name.
@@ -157,6 +162,8 @@ pub const WS_E_TLS_BAD_SIGNATURE: c_int = -415;
 pub const WS_E_TLS_UNSUPPORTED: c_int = -416;
 /// The peer's certificate was revoked.
 pub const WS_E_TLS_REVOKED: c_int = -417;
+/// A key of the peer's certificate is too weak.
+pub const WS_E_TLS_WEAK_KEY: c_int = -418;
 /// The server rejected the handshake.
 pub const WS_E_REJECTED: c_int = -501;
 /// The server redirects: connect where it points.
@@ -356,6 +363,9 @@ mod tests {
         take(&mut left, "WANT_WRITE", 2);
         take(&mut left, "WANT_BUFFERED", 4);
         take(&mut left, "STAT_ROUND_TRIP", 1);
+        // As on the wire (RFC 8446 4.2.1).
+        take(&mut left, "TLS_1_2", 0x0303);
+        take(&mut left, "TLS_1_3", 0x0304);
         take(&mut left, "FOREVER", -1);
         take(&mut left, "NOWAIT", 0);
         take(&mut left, "DEFAULT", -2);

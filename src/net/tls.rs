@@ -32,9 +32,12 @@ mod config;
 mod failure;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod x509;
 
 pub(crate) use config::TlsConfig;
 use failure::{first_refusal, refusal};
+use verify::refused;
 
 /// What opening records led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,11 +234,11 @@ impl Tls {
         }
         let (mut end, whole) = next_record(cipher.filled(), self.retained);
         loop {
-            let refusal = if self.rustls.protocol_version().is_none() { first_refusal } else { refusal };
+            let words = if self.rustls.protocol_version().is_none() { first_refusal } else { refusal };
             let UnbufferedStatus { mut discard, state } =
                 self.rustls.process_tls_records(&mut cipher.filled_mut()[..end]);
             let mut step = None;
-            match state.map_err(|error| refusal(&error))? {
+            match state.map_err(|error| refused(&error, words))? {
                 ConnectionState::ReadTraffic(mut traffic) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record.map_err(|error| refusal(&error))?;
