@@ -688,6 +688,13 @@ int ws_version_number(void);
 #define WS_E_CANCELLED   (-305) /* Cancelled */
 #define WS_E_INTERRUPTED (-306) /* Interrupted by a signal */
 
+/* The proxy. */
+#define WS_E_PROXY_REJECTED    (-351) /* The proxy refused to connect to the server */
+#define WS_E_PROXY_AUTH        (-352) /* The proxy does not accept the credentials */
+#define WS_E_PROXY_UNREACHABLE (-353) /* The proxy could not reach the server */
+#define WS_E_PROXY_ANSWER      (-354) /* The proxy's answer is malformed */
+#define WS_E_PROXY_EOF         (-355) /* The proxy ended the connection inside the exchange */
+
 /* TLS. */
 #define WS_E_TLS                (-401) /* TLS failed */
 #define WS_E_TLS_ALERT          (-402) /* The peer ended TLS with an alert */

@@ -6,6 +6,7 @@ pub(crate) mod cookies;
 mod identity;
 mod key_log;
 mod pem;
+mod proxy;
 mod tls;
 
 use std::fmt;
@@ -14,7 +15,10 @@ use std::time::Duration;
 
 use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
+use crate::target::Proxy;
 use cookies::CookieJar;
+
+pub(crate) use proxy::ProxyChoice;
 
 pub(crate) use key_log::KeyLogFile;
 pub(crate) use tls::{TlsOptions, crypto};
@@ -56,6 +60,9 @@ pub struct Dialer {
     offered_by_header: bool,
     pub(crate) require_subprotocol: bool,
     pub(crate) headers: Headers,
+    pub(crate) proxy: ProxyChoice,
+    /// Of the CONNECT request.
+    pub(crate) proxy_headers: Headers,
     pub(crate) tls: TlsOptions,
     /// Bytes, 0 is none.
     pub(crate) max_message: u64,
@@ -74,11 +81,11 @@ pub struct Dialer {
     pub(crate) max_redirects: usize,
     pub(crate) jar: Option<Arc<dyn CookieJar>>,
     /// How this dial came here, when a redirect led it.
-    pub(crate) trip: Option<Arc<Trip>>,
+    pub(crate) history: Option<Arc<History>>,
 }
 
 /// What a dial that was redirected brings along.
-pub(crate) struct Trip {
+pub(crate) struct History {
     /// Who redirected it, the first one first.
     pub(crate) redirects: Vec<Redirect>,
     /// User and password of the address before, while the origin is the same.
@@ -92,6 +99,8 @@ impl Default for Dialer {
             offered_by_header: false,
             require_subprotocol: false,
             headers: Headers::new(),
+            proxy: ProxyChoice::None,
+            proxy_headers: Headers::new(),
             tls: TlsOptions::default(),
             max_message: 64 << 20,
             max_rejection_body: 1024,
@@ -102,7 +111,7 @@ impl Default for Dialer {
             interruptible: false,
             max_redirects: 0,
             jar: None,
-            trip: None,
+            history: None,
         }
     }
 }
@@ -133,18 +142,11 @@ impl Dialer {
     /// `Authorization` replaces user and password of the address; `Sec-WebSocket-Protocol` is the offer of
     /// subprotocols, instead of `add_subprotocol`. What the handshake sets itself is refused.
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
-        if !is_token(name.as_bytes()) {
-            let text = format!("the header name {} is not a token ({TOKEN})", quoted(name.as_bytes()));
-            return Err(Error::new(Code::OptionHeader, text));
-        }
+        check_field_name(name)?;
         if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved)) {
             return Err(Error::new(Code::OptionHeaderReserved, format!("the header {name} is refused: {why}")));
         }
-        // The value may be a secret, so it is not quoted.
-        if let Some(at) = value.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') {
-            let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
-            return Err(Error::new(Code::OptionHeader, text));
-        }
+        check_field_value(name, value)?;
         let value = value.trim_ascii();
         if name.eq_ignore_ascii_case("sec-websocket-protocol") {
             return self.offer_by_header(value);
@@ -152,8 +154,38 @@ impl Dialer {
         if name.eq_ignore_ascii_case("host") {
             self.check_host(value)?;
         }
-        self.check_room(name.len() + value.len())?;
+        check_room(&self.headers, name.len() + value.len())?;
         self.headers.push(name, value);
+        Ok(())
+    }
+
+    /// Dials through this proxy: `http://`, `https://` (CONNECT, over TLS for https), `socks5://` (names are resolved
+    /// here) or `socks5h://` (names are resolved by the proxy), each as `scheme://user:password@host:port`; without a scheme
+    /// it is an http one. `None` is no proxy (the default). `ws+unix` addresses are never proxied.
+    pub fn set_proxy(&mut self, url: Option<&str>) -> Result<(), Error> {
+        self.proxy = match url {
+            Some(url) => ProxyChoice::Always(Arc::new(Proxy::parse(url)?)),
+            None => ProxyChoice::None,
+        };
+        Ok(())
+    }
+
+    /// Dials through the proxies that the environment names: `http_proxy` for `ws`, `https_proxy` for `wss`, `all_proxy`
+    /// where that one is not set, each in lower or upper case, unless `no_proxy` names the host. The variables are read
+    /// now. One that cannot be used is told to the dial that would use it.
+    pub fn set_proxy_from_env(&mut self) {
+        self.proxy = ProxyChoice::Environment(Arc::new(proxy::from_env()));
+    }
+
+    /// Adds a header field to the CONNECT request to an http or https proxy. `Proxy-Authorization` replaces user and
+    /// password of the proxy's address.
+    pub fn add_proxy_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        check_field_name(name)?;
+        proxy::refuse_header(name)?;
+        check_field_value(name, value)?;
+        let value = value.trim_ascii();
+        check_room(&self.proxy_headers, name.len() + value.len())?;
+        self.proxy_headers.push(name, value);
         Ok(())
     }
 
@@ -235,13 +267,13 @@ impl Dialer {
             next.tls.server_name = None;
             next.tls.identity = None;
         }
-        next.trip = Some(Arc::new(Trip { redirects: redirects.to_vec(), credentials }));
+        next.history = Some(Arc::new(History { redirects: redirects.to_vec(), credentials }));
         next
     }
 
     /// Who redirected the dial so far.
     pub(crate) fn redirects(&self) -> &[Redirect] {
-        self.trip.as_ref().map_or(&[], |trip| &trip.redirects)
+        self.history.as_ref().map_or(&[], |history| &history.redirects)
     }
 
     fn offer_by_header(&mut self, value: &[u8]) -> Result<(), Error> {
@@ -269,19 +301,6 @@ impl Dialer {
         }
         Ok(())
     }
-
-    fn check_room(&self, bytes: usize) -> Result<(), Error> {
-        if self.headers.len() >= MAX_FIELDS {
-            return Err(Error::new(Code::OptionHeader, format!("at most {MAX_FIELDS} header fields can be added")));
-        }
-        let there: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if there + bytes > MAX_FIELD_BYTES {
-            let sum = there + bytes;
-            let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
-            return Err(Error::new(Code::OptionHeader, text));
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for Dialer {
@@ -291,6 +310,8 @@ impl fmt::Debug for Dialer {
             .field("subprotocols", &self.subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("proxy", &self.proxy)
+            .field("proxy_headers", &self.proxy_headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("tls", &self.tls)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
@@ -298,6 +319,34 @@ impl fmt::Debug for Dialer {
             .field("max_redirects", &self.max_redirects)
             .finish()
     }
+}
+
+fn check_field_name(name: &str) -> Result<(), Error> {
+    if is_token(name.as_bytes()) {
+        return Ok(());
+    }
+    let text = format!("the header name {} is not a token ({TOKEN})", quoted(name.as_bytes()));
+    Err(Error::new(Code::OptionHeader, text))
+}
+
+fn check_field_value(name: &str, value: &[u8]) -> Result<(), Error> {
+    let Some(at) = value.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') else { return Ok(()) };
+    // The value may be a secret, so it is not quoted.
+    let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
+    Err(Error::new(Code::OptionHeader, text))
+}
+
+fn check_room(headers: &Headers, bytes: usize) -> Result<(), Error> {
+    if headers.len() >= MAX_FIELDS {
+        return Err(Error::new(Code::OptionHeader, format!("at most {MAX_FIELDS} header fields can be added")));
+    }
+    let there: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if there + bytes > MAX_FIELD_BYTES {
+        let sum = there + bytes;
+        let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
+        return Err(Error::new(Code::OptionHeader, text));
+    }
+    Ok(())
 }
 
 const OFFERED_TWICE: &str =

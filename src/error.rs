@@ -89,6 +89,16 @@ codes! {
     Cancelled = -305, "cancelled";
     /// A signal arrived and the dialer asked to be told.
     Interrupted = -306, "interrupted by a signal";
+    /// The proxy's well-formed "no": status, headers and the start of the body go with the error if it speaks HTTP.
+    ProxyRejected = -351, "the proxy refused to connect to the server";
+    /// The proxy asks for credentials, or for others than were given.
+    ProxyAuth = -352, "the proxy does not accept the credentials";
+    /// The proxy tried and could not reach the server.
+    ProxyUnreachable = -353, "the proxy could not reach the server";
+    /// The proxy's answer is not one of its protocol.
+    ProxyAnswer = -354, "the proxy's answer is malformed";
+    /// The connection ended inside the exchange with the proxy.
+    ProxyEof = -355, "the proxy ended the connection inside the exchange";
     /// TLS failed in a way that has no code of its own.
     Tls = -401, "TLS failed";
     /// The peer sent a TLS alert.
@@ -332,6 +342,20 @@ impl Error {
         if self.0.context.is_empty() { self.change(|inner| inner.context = context.to_owned()) } else { self }
     }
 
+    /// The same sentence under another name, for grammars that serve several exchanges.
+    pub(crate) fn with_code(self, code: Code) -> Error {
+        self.change(|inner| inner.code = code)
+    }
+
+    /// The same failure behind the reasons of earlier attempts.
+    pub(crate) fn behind(self, earlier: &str) -> Error {
+        if earlier.is_empty() {
+            self
+        } else {
+            self.change(|inner| inner.detail = format!("{earlier}; {}", inner.detail))
+        }
+    }
+
     pub(crate) fn with_os_error(self, number: i32) -> Error {
         self.change(|inner| inner.os_error = number)
     }
@@ -356,6 +380,11 @@ impl Error {
 
     pub(crate) fn follow(&self) -> Option<&Follow> {
         self.0.follow.as_ref()
+    }
+
+    /// The sentence without host and phase.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     /// What happened, by name.

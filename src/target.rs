@@ -11,7 +11,11 @@ mod redirect;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+mod proxy;
+
+pub(crate) use proxy::{Proxy, ProxyKind};
 
 use crate::error::{Code, Error, quoted};
 
@@ -35,6 +39,15 @@ pub(crate) enum Scheme {
 
 /// User and password, percent-decoded.
 pub(crate) type Credentials = (Vec<u8>, Vec<u8>);
+
+/// What a socket is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint<'a> {
+    /// A host, to be resolved unless it is a literal, and a port.
+    Tcp(&'a str, u16),
+    /// A unix socket.
+    Unix(&'a Path),
+}
 
 /// An address, taken apart and checked.
 #[derive(Clone)]
@@ -96,6 +109,14 @@ impl Target {
     pub(crate) fn redirect(&self, location: &[u8]) -> Result<Target, Error> {
         redirect::resolve(self, location)
     }
+
+    /// What to connect to when no proxy is in between.
+    pub(crate) fn endpoint(&self) -> Endpoint<'_> {
+        match &self.socket {
+            Some(path) => Endpoint::Unix(path),
+            None => Endpoint::Tcp(&self.host, self.port),
+        }
+    }
 }
 
 /// What [`Target::display`] says of the target whose [`Target::url`] is `url`.
@@ -108,6 +129,14 @@ pub(crate) fn display(url: &str) -> String {
     let has_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
     let port = if scheme == "wss" { ":443" } else { ":80" };
     format!("{scheme}://{authority}{}", if has_port { "" } else { port })
+}
+
+/// What an error says of the way to `target`, with a proxy between or without.
+pub(crate) fn route(target: &str, via: Option<&str>) -> String {
+    match via {
+        Some(proxy) => format!("{target} through {proxy}"),
+        None => target.to_owned(),
+    }
 }
 
 impl fmt::Debug for Target {
@@ -195,6 +224,9 @@ fn parse_tcp(scheme: Scheme, rest: &str) -> Result<Target, Error> {
         None => (None, authority),
     };
     let credentials = user_info.map(parse_credentials).transpose()?.flatten();
+    if let Some((user, _)) = &credentials {
+        check_basic(user)?;
+    }
     let (host, port) = split_port(host_port)?;
     let port = match port.map(parse_port).transpose() {
         Ok(port) => port.flatten().unwrap_or(default_port),
@@ -228,14 +260,19 @@ fn parse_credentials(user_info: &str) -> Result<Option<Credentials>, Error> {
     if user.iter().chain(&password).any(u8::is_ascii_control) {
         return bad("user or password in the address has a control character");
     }
-    if user.contains(&b':') {
-        // RFC 7617 2: the first colon ends the user.
-        return bad("the user in the address has a colon, which Basic authorization cannot carry");
-    }
     if user.is_empty() && password.is_empty() {
         return Ok(None);
     }
     Ok(Some((user, password)))
+}
+
+/// RFC 7617 2: the first colon ends the user.
+fn check_basic(user: &[u8]) -> Result<(), Error> {
+    if user.contains(&b':') {
+        let text = "the user in the address has a colon, which Basic authorization cannot carry";
+        return Err(Error::new(Code::UrlCredentials, text));
+    }
+    Ok(())
 }
 
 /// Host and port; brackets stay.

@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("client", &["protocol", "net", "buffer", "dialer", "error", "headers", "target", "wait"]),
     ("protocol", &["dialer", "error", "headers", "target"]),
     ("net", &["buffer", "dialer", "error", "target", "wait"]),
-    ("dialer", &["error", "headers", "buffer"]),
+    ("dialer", &["error", "headers", "buffer", "target"]),
     ("target", &["error"]),
     ("error", &["headers"]),
     ("headers", &[]),

@@ -64,6 +64,16 @@ impl Default for TlsOptions {
     }
 }
 
+impl TlsOptions {
+    /// What of it holds for a proxy, where that makes another configuration.
+    pub(crate) fn for_proxy(&self) -> Option<TlsOptions> {
+        if self.identity.is_none() && !self.insecure_skip_verify {
+            return None;
+        }
+        Some(TlsOptions { server_name: None, identity: None, insecure_skip_verify: false, ..self.clone() })
+    }
+}
+
 impl fmt::Debug for TlsOptions {
     /// Without certificates, which are long, and keys, which are secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

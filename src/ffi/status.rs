@@ -138,6 +138,16 @@ pub const WS_E_TIMEOUT: c_int = -304;
 pub const WS_E_CANCELLED: c_int = -305;
 /// Interrupted by a signal.
 pub const WS_E_INTERRUPTED: c_int = -306;
+/// The proxy refused to connect to the server.
+pub const WS_E_PROXY_REJECTED: c_int = -351;
+/// The proxy does not accept the credentials.
+pub const WS_E_PROXY_AUTH: c_int = -352;
+/// The proxy could not reach the server.
+pub const WS_E_PROXY_UNREACHABLE: c_int = -353;
+/// The proxy's answer is malformed.
+pub const WS_E_PROXY_ANSWER: c_int = -354;
+/// The proxy ended the connection inside the exchange.
+pub const WS_E_PROXY_EOF: c_int = -355;
 /// TLS failed.
 pub const WS_E_TLS: c_int = -401;
 /// The peer ended TLS with an alert.

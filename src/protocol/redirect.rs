@@ -68,7 +68,7 @@ impl Redirects {
 
 /// User and password for `target`: its own, or those of an address before it of the same origin.
 pub(crate) fn credentials<'a>(target: &'a Target, dialer: &'a Dialer) -> Option<&'a (Vec<u8>, Vec<u8>)> {
-    target.credentials.as_ref().or_else(|| dialer.trip.as_ref()?.credentials.as_ref())
+    target.credentials.as_ref().or_else(|| dialer.history.as_ref()?.credentials.as_ref())
 }
 
 /// The statuses that say to ask elsewhere by GET, which is how it was asked here. 300, 304, 305 and 306 do not.

@@ -27,7 +27,8 @@ make --no-print-directory install
 export PKG_CONFIG_PATH=$LIBDIR/pkgconfig
 version=$(pkg-config --modversion wsdial)
 cp tests/install/{program.c,both.c,other.rs,CMakeLists.txt} "$dir"
-cp "$dir/program.c" "$dir/program.cc"
+# C++ takes both headers.
+{ cat "$dir/program.c"; echo '#include <wsdial.hpp>'; } >"$dir/program.cc"
 cd "$dir"
 
 strict='-Wall -Wextra -Werror'
