@@ -259,6 +259,28 @@ WS_MUST_USE int ws_dialer_set_max_message(ws_dialer *dialer, size_t bytes, ws_er
  * ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). Since 0.1. */
 WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes, ws_error **error);
 
+/* Follows up to that many redirects (301, 302, 303, 307, 308) of a dial, at most 20; 0, the
+ * default, makes each of them a WS_E_REJECTED. http and https in Location stand for ws and wss.
+ * Where scheme, host or port change, user and password, Authorization, Cookie, Host, the server
+ * name and the client certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE),
+ * a bad Location (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the
+ * socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time of the dial is for all of
+ * it. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_max_redirects(ws_dialer *dialer, int most, ws_error **error);
+
+/* A jar of the program's for cookies. load writes the Cookie value for a request to url as snprintf
+ * would, into room bytes with a NUL, and answers its length, 0 or less for none; when that is room
+ * or more it is called again with enough. store gets each Set-Cookie of an answer, whatever the
+ * answer. url is "https://host/path?query" for wss, http for ws. Both run in the thread that dials
+ * (or is in ws_handshake) while it does, several at once when several threads dial; their strings
+ * are for the call alone, and they may call anything but functions of that connection. Either may
+ * be NULL; user is handed to them and must live as long as the dialer and handshakes under way.
+ * Since 0.1. */
+WS_MUST_USE int ws_dialer_set_cookie_hooks(ws_dialer *dialer, int (*load)(const char *url,
+                                           char *value, size_t room, void *user),
+                                           void (*store)(const char *url, const char *set_cookie,
+                                           void *user), void *user, ws_error **error);
+
 /* The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
  * (WS_E_OPTION_VALUE). It limits no message. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
@@ -342,6 +364,16 @@ WS_MUST_USE int ws_dialer_set_key_log_file(ws_dialer *dialer, const char *path, 
 WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws_error **error);
 
 /* ---- Facts about a connection ---------------------------------------------------------------- */
+
+/* The address that took the connection, without user and password, and the last one where redirects
+ * were followed: "wss://host:8443/path?query", a default port left out. NULL for NULL. Lives as
+ * long as the connection. Since 0.1. */
+const char *ws_url(const ws_conn *conn);
+
+/* The redirect number index (from 0, in their order) that led to the connection: the address that
+ * answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the last.
+ * Lives as long as the connection. Since 0.1. */
+const char *ws_redirect(const ws_conn *conn, size_t index, int *status);
 
 /* The HTTP status of the server's answer, which is 101; 0 for NULL. Since 0.1. */
 int ws_response_status(const ws_conn *conn);
@@ -481,6 +513,14 @@ WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *diale
  * (WS_E_USAGE_STATE). Since 0.1. */
 WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
 
+/* For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake
+ * fails with WS_E_REDIRECT, *out is a dialer with the same decisions for the dial to
+ * ws_error_location, and for that one: it knows the redirects so far, and leaves behind what must
+ * stay. The caller connects anew, dials with it, and frees it. Any other error is WS_E_USAGE_STATE.
+ * Since 0.1. */
+WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redirect, ws_dialer **out,
+                                 ws_error **error);
+
 /* As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none
  * for ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
  * WS_AGAIN and *out is set: move bytes with ws_output and ws_input, and call ws_handshake until it
@@ -559,8 +599,8 @@ int ws_error_os_error(const ws_error *error);
  * for a lost connection, 0 when there is none. Since 0.1. */
 int ws_error_close_code(const ws_error *error);
 
-/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401; 0 for any
- * other failure. Since 0.1. */
+/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
+ * WS_E_REDIRECT; 0 for any other failure. Since 0.1. */
 int ws_error_http_status(const ws_error *error);
 
 /* A header field of the answer that rejected the handshake: the value of the field number index
@@ -577,6 +617,14 @@ const char *ws_error_http_header_at(const ws_error *error, size_t position, cons
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
  * failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1. */
 const void *ws_error_http_body(const ws_error *error, size_t *len);
+
+/* Where the redirect points that the dial failed with, as an address to dial: for WS_E_REDIRECT and
+ * WS_E_REDIRECT_LIMIT. NULL for any other failure. Lives as long as the error. Since 0.1. */
+const char *ws_error_location(const ws_error *error);
+
+/* As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
+ * when it is WS_E_REDIRECT or one of its kin. Since 0.1. */
+const char *ws_error_redirect(const ws_error *error, size_t index, int *status);
 
 /* Frees an error. NULL is fine. Since 0.1. */
 void ws_error_free(ws_error *error);
@@ -664,6 +712,10 @@ int ws_version_number(void);
 
 /* The server's answer to the handshake. */
 #define WS_E_REJECTED                 (-501) /* The server rejected the handshake */
+#define WS_E_REDIRECT                 (-510) /* The server redirects: connect where it points */
+#define WS_E_REDIRECT_LIMIT           (-511) /* The server redirects more often than is followed */
+#define WS_E_REDIRECT_LOCATION        (-512) /* The server redirects to nowhere that can be dialed */
+#define WS_E_REDIRECT_DOWNGRADE       (-513) /* The server redirects from wss to ws */
 #define WS_E_HANDSHAKE_HEAD           (-520) /* The server's answer is not a well-formed HTTP head */
 #define WS_E_HANDSHAKE_VERSION        (-521) /* The server's answer is not HTTP/1.1 */
 #define WS_E_HANDSHAKE_UPGRADE        (-522) /* The server's Upgrade is not websocket */

@@ -19,14 +19,16 @@ const ARROWS: [(&str, &[&str]); 10] = [
 ];
 
 /// Public names at the crate's root stand for the room that they come from.
-const ROOT_NAMES: [(&str, &str); 12] = [
+const ROOT_NAMES: [(&str, &str); 14] = [
     ("Client", "client"),
     ("Connection", "client"),
     ("Outcome", "client"),
+    ("CookieJar", "dialer"),
     ("Dialer", "dialer"),
     ("Code", "error"),
     ("Error", "error"),
     ("Phase", "error"),
+    ("Redirect", "error"),
     ("Rejection", "error"),
     ("Headers", "headers"),
     ("Kind", "protocol"),

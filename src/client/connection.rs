@@ -16,8 +16,8 @@ use super::link::Link;
 use super::open::{Opening, Trip};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::Dialer;
-use crate::error::{Code, Error, Phase};
+use crate::dialer::{Dialer, History};
+use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
@@ -25,6 +25,7 @@ use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
 use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
+use crate::target::{Target, display, route};
 use crate::wait::{Over, Wait};
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
@@ -94,7 +95,11 @@ pub struct Connection {
     returned: bool,
     /// Kept from the start: the system forgets them when the connection is reset.
     addresses: (Option<SocketAddr>, Option<SocketAddr>),
-    context: Box<str>,
+    url: Box<str>,
+    /// The proxy between, for error messages.
+    via: Option<Box<str>>,
+    /// How the dial came here, when a redirect led it.
+    history: Option<Arc<History>>,
 }
 
 /// The receiving side.
@@ -161,7 +166,7 @@ impl Tx {
 
 impl Connection {
     /// A connection that has yet to open: `trip` lies before it on `stream`.
-    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, context: &str) -> Connection {
+    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, target: &Target, via: Option<&str>) -> Connection {
         let secure = trip.is_secure();
         let (opening, tls) = Opening::new(trip);
         let rx = Rx {
@@ -208,7 +213,9 @@ impl Connection {
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
             returned: false,
-            context: context.into(),
+            url: target.url().into(),
+            via: via.map(Into::into),
+            history: dialer.history.clone(),
         }
     }
 
@@ -257,6 +264,16 @@ impl Connection {
         self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
     }
 
+    /// The address that took the connection, the last one where redirects were followed: without user and password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The redirects that led here, the first one first.
+    pub fn redirects(&self) -> &[Redirect] {
+        self.history.as_ref().map_or(&[], |history| &history.redirects)
+    }
+
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.addresses.0
@@ -293,7 +310,7 @@ impl Connection {
         if let Some(earlier) = &link.failure {
             return earlier.clone();
         }
-        let error = error.in_phase(phase).about(&self.context);
+        let error = error.in_phase(phase).about(&self.context());
         if link.close_received {
             // Behind the peer's close frame nothing counts any more (RFC 6455 5.5.1): the end stays a clean one.
             return error;
@@ -308,9 +325,13 @@ impl Connection {
         error
     }
 
+    fn context(&self) -> String {
+        route(&display(&self.url), self.via.as_deref())
+    }
+
     /// Says whose error it is.
     pub(super) fn about_us(&self, error: Error) -> Error {
-        error.about(&self.context)
+        error.about(&self.context())
     }
 
     /// The stream has ended: cleanly if the peer's close frame came before, else the connection is lost (RFC 6455 7.1.5).
@@ -332,7 +353,7 @@ impl Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("to", &self.context)
+            .field("to", &self.context())
             .field("subprotocol", &self.subprotocol())
             .finish_non_exhaustive()
     }

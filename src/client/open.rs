@@ -3,10 +3,12 @@
 
 use super::sync::Ordering;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Outcome, Rx, Spent};
 use super::fill::{End, Filled};
+use crate::dialer::cookies::CookieJar;
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
 use crate::net::tls::Tls;
@@ -25,6 +27,8 @@ pub(super) struct Trip {
     pub(super) tls: Option<Tls>,
     /// The upgrade exchange.
     pub(super) exchange: Handshake,
+    /// Who is told the cookies of its answer, and from which address.
+    pub(super) cookies: Option<(Arc<dyn CookieJar>, String)>,
 }
 
 /// The legs to and through a proxy.
@@ -39,7 +43,7 @@ impl Trip {
     /// Without a proxy.
     #[cfg(all(test, feature = "model"))]
     pub(super) fn direct(tls: Option<Tls>, exchange: Handshake) -> Trip {
-        Trip { passage: None, tls, exchange }
+        Trip { passage: None, tls, exchange, cookies: None }
     }
 
     /// Whether frames will travel in TLS, be it only as far as the proxy.
@@ -58,6 +62,8 @@ pub(super) struct Opening {
     /// There is TLS with the server itself.
     end_to_end: bool,
     by: Instant,
+    /// Who is told the cookies of the answer, and from which address.
+    cookies: Option<(Arc<dyn CookieJar>, String)>,
 }
 
 struct Tunnelling {
@@ -74,7 +80,8 @@ impl Opening {
             None => (None, tls),
         };
         let by = now() + OPEN_LIMIT;
-        (Opening { tunnel, exchange: trip.exchange, requested: false, end_to_end, by }, tls)
+        let Trip { exchange, cookies, .. } = trip;
+        (Opening { tunnel, exchange, requested: false, end_to_end, by, cookies }, tls)
     }
 
     /// The leg that it is on.
@@ -134,8 +141,15 @@ impl Connection {
                 Err(over) => return Ok(over.into()),
             };
             self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            let cookies = rx.opening.as_ref().and_then(|opening| opening.cookies.clone());
             let answer = self.open(&mut rx, patience);
+            let is_over = rx.opening.is_none();
             self.leave_rx(rx);
+            if let Some((jar, url)) = cookies
+                && is_over
+            {
+                self.store_cookies(&*jar, &url, &answer);
+            }
             answer
         })?;
         let code = match answer {
@@ -147,6 +161,18 @@ impl Connection {
         // The call came to nothing: a token was fired before it began, or another call does the work.
         let sentence = format!("{} before this call could carry the handshake on", code.text());
         Err(self.about_us(Error::new(code, sentence).in_phase(Phase::Handshake)))
+    }
+
+    /// Tells the cookies of the server's answer, whatever it was (RFC 6265 5.2); nothing is locked.
+    fn store_cookies(&self, jar: &dyn CookieJar, url: &str, answer: &Result<Outcome, Error>) {
+        let headers = match answer {
+            Ok(_) => self.headers(),
+            Err(error) => match error.rejection() {
+                Some(rejection) if error.phase() != Phase::Proxy => &rejection.headers,
+                _ => return,
+            },
+        };
+        headers.all("set-cookie").for_each(|cookie| jar.store(url, cookie));
     }
 
     /// Whether the opening handshake is through.

@@ -8,6 +8,7 @@
 //! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod answers;
 mod batch;
 mod cancel;
 mod connection;
@@ -22,6 +23,7 @@ mod status;
 mod tls;
 mod turns;
 
+pub use answers::*;
 pub use batch::*;
 pub use cancel::*;
 pub use connection::*;
@@ -38,6 +40,7 @@ pub use turns::*;
 mod tests {
     /// The files that export functions.
     const SOURCES: &[(&str, &str)] = &[
+        ("answers", include_str!("answers.rs")),
         ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),

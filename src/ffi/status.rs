@@ -176,6 +176,14 @@ pub const WS_E_TLS_REVOKED: c_int = -417;
 pub const WS_E_TLS_WEAK_KEY: c_int = -418;
 /// The server rejected the handshake.
 pub const WS_E_REJECTED: c_int = -501;
+/// The server redirects: connect where it points.
+pub const WS_E_REDIRECT: c_int = -510;
+/// The server redirects more often than is followed.
+pub const WS_E_REDIRECT_LIMIT: c_int = -511;
+/// The server redirects to nowhere that can be dialed.
+pub const WS_E_REDIRECT_LOCATION: c_int = -512;
+/// The server redirects from wss to ws.
+pub const WS_E_REDIRECT_DOWNGRADE: c_int = -513;
 /// The server's answer is not a well-formed HTTP head.
 pub const WS_E_HANDSHAKE_HEAD: c_int = -520;
 /// The server's answer is not HTTP/1.1.

@@ -11,6 +11,7 @@ pub(crate) mod handshake;
 pub(crate) mod http;
 pub(crate) mod mask;
 pub(crate) mod message;
+pub(crate) mod redirect;
 pub(crate) mod socks5;
 pub(crate) mod tunnel;
 pub(crate) mod utf8;

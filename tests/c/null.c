@@ -6,8 +6,13 @@ static void facts(ws_conn *conn)
 {
     const char *name = "x";
     size_t len = 7;
+    int status = 7;
 
     CHECK(strcmp(ws_subprotocol(NULL), "") == 0);
+    CHECK(ws_url(NULL) == NULL && ws_url(conn) != NULL);
+    CHECK(ws_redirect(NULL, 0, &status) == NULL && status == 0);
+    CHECK(ws_redirect(conn, 0, NULL) == NULL);
+    CHECK(ws_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_response_status(NULL) == 0);
     CHECK(ws_response_header(NULL, "X-Test", 0) == NULL);
     CHECK(ws_response_header(conn, NULL, 0) == NULL);
@@ -33,6 +38,7 @@ static void errors(void)
     ws_error *error = NULL;
     const char *name = "x";
     size_t len = 7;
+    int status = 7;
 
     CHECK(ws_error_code(NULL) == 0);
     CHECK(ws_error_phase(NULL) == 0);
@@ -46,7 +52,11 @@ static void errors(void)
     CHECK(ws_error_http_header_at(NULL, 0, NULL) == NULL);
     CHECK(ws_error_http_body(NULL, &len) == NULL && len == 0);
     CHECK(ws_error_http_body(NULL, NULL) == NULL);
+    CHECK(ws_error_location(NULL) == NULL);
+    CHECK(ws_error_redirect(NULL, 0, &status) == NULL && status == 0);
+    CHECK(ws_error_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_ping(NULL, NULL, 0, 0, &error) == WS_E_USAGE_NULL);
+    CHECK(ws_error_location(error) == NULL && ws_error_redirect(error, 0, NULL) == NULL);
     CHECK(strstr(ws_error_message(error), "conn") != NULL);
     CHECK(ws_error_http_header(error, NULL, 0) == NULL);
     CHECK(ws_error_http_body(error, NULL) == NULL);
@@ -75,6 +85,21 @@ static void dialing(void)
     /* NULL for the dialer is the defaults. */
     EXPECT_TWICE(WS_OK, (ws_conn_free(conn), ws_dial(server_ws, NULL, BOUND, &conn, e)));
     ws_conn_free(conn);
+}
+
+static void follow(ws_dialer *dialer)
+{
+    ws_dialer *next = (ws_dialer *)(void *)&server_ws;
+    ws_error *other = NULL;
+
+    CHECK(ws_ping(NULL, NULL, 0, 0, &other) == WS_E_USAGE_NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(NULL, other, &next, e));
+    CHECK(next == NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(dialer, NULL, &next, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(dialer, other, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_STATE, ws_dialer_follow(dialer, other, &next, e));
+    ws_error_free(other);
 }
 
 static void setters(void)
@@ -126,6 +151,10 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_redirects(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cookie_hooks(NULL, NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_cookie_hooks(dialer, NULL, NULL, NULL, e));
+    follow(dialer);
     ws_dialer_free(dialer);
     ws_dialer_free(NULL);
 }
