@@ -9,7 +9,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that declare something for C, in the order of their declarations.
-const SOURCES: [&str; 7] = ["status", "error", "message", "dialer", "connection", "turns", "cancel"];
+const SOURCES: [&str; 8] = ["status", "error", "message", "dialer", "compression", "connection", "turns", "cancel"];
 
 /// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;

@@ -2,6 +2,7 @@
 //!
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
+mod deflate;
 mod pem;
 
 use std::fmt;
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 use crate::error::{Code, Error, quoted};
 use crate::headers::{Headers, is_token};
+
+pub(crate) use deflate::{DeflateOptions, one_to_nine};
 
 const MIB: u64 = 1 << 20;
 
@@ -74,6 +77,7 @@ pub struct Dialer {
     pub(crate) read_ahead: (usize, usize),
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
+    pub(crate) deflate: DeflateOptions,
 }
 
 impl Default for Dialer {
@@ -91,6 +95,7 @@ impl Default for Dialer {
             keepalive: None,
             read_ahead: (16, 1 << 20),
             interruptible: false,
+            deflate: DeflateOptions::default(),
         }
     }
 }
@@ -283,6 +288,7 @@ impl fmt::Debug for Dialer {
             .field("server_name", &self.tls.server_name)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
+            .field("deflate", &self.deflate)
             .field("buffers", &(self.read_buffer, self.write_buffer))
             .finish()
     }

@@ -134,6 +134,9 @@ impl Connection {
                     let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
                     let _ = self.tls_facts.set(Box::new(facts));
                 }
+                if let Some(deflate) = &agreed.deflate {
+                    rx.decoder.inflate(!deflate.server_no_context_takeover);
+                }
                 let _ = self.agreed.set(agreed);
                 self.start_keepalive();
                 Some(Ok(Outcome::Done))

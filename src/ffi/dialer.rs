@@ -32,7 +32,7 @@ impl ws_dialer {
         *client = Arc::new(client.with_cancel(token));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
         // A setter that panicked has changed its own copy only: what is behind a poisoned lock is sound.
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dialer = client.dialer().clone();

@@ -9,6 +9,7 @@
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 mod cancel;
+mod compression;
 mod connection;
 mod dialer;
 mod error;
@@ -21,6 +22,7 @@ mod status;
 mod turns;
 
 pub use cancel::*;
+pub use compression::*;
 pub use connection::*;
 pub use dialer::*;
 pub use error::*;
@@ -33,8 +35,9 @@ pub use turns::*;
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 7] = [
+    const SOURCES: [(&str, &str); 8] = [
         ("cancel", include_str!("cancel.rs")),
+        ("compression", include_str!("compression.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),

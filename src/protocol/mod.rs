@@ -3,6 +3,7 @@
 
 pub(crate) mod close;
 pub(crate) mod decoder;
+pub(crate) mod deflate;
 pub(crate) mod encoder;
 pub(crate) mod frame;
 pub(crate) mod handshake;
