@@ -279,9 +279,9 @@ WS_MUST_USE int ws_dialer_set_compression_params(ws_dialer *dialer, int client_w
                                                  ws_error **error);
 
 /* The flags of ws_dialer_set_compression_params. */
-#define WS_DEFLATE_SERVER_NO_CONTEXT_TAKEOVER 1 /* The server compresses each message by itself: we keep no context of 48 KiB for it */
-#define WS_DEFLATE_CLIENT_NO_CONTEXT_TAKEOVER 2 /* We compress each message by itself: we keep no context of up to 400 KiB, and messages get larger */
-#define WS_DEFLATE_CLIENT_WINDOW_FIXED        4 /* The server is not told that it may limit our window (client_max_window_bits is not offered) */
+#define WS_DEFLATE_SERVER_NO_CONTEXT_TAKEOVER 1 /* The server compresses each message by itself */
+#define WS_DEFLATE_CLIENT_NO_CONTEXT_TAKEOVER 2 /* We compress each message by itself */
+#define WS_DEFLATE_CLIENT_WINDOW_FIXED        4 /* client_max_window_bits is not offered */
 
 /* How our messages are compressed: level 1 (fastest) to 9 (smallest), mem_level 1 (least memory) to
  * 9, 0 for the defaults, which are 6 and 8; other values are WS_E_OPTION_VALUE. Messages under

@@ -10,11 +10,11 @@ use crate::client::Outcome;
 use crate::dialer::Dialer;
 use crate::error::{Code, Error};
 
-/// The server compresses each message by itself: we keep no context of 48 KiB for it.
+/// The server compresses each message by itself.
 pub const WS_DEFLATE_SERVER_NO_CONTEXT_TAKEOVER: c_int = 1;
-/// We compress each message by itself: we keep no context of up to 400 KiB, and messages get larger.
+/// We compress each message by itself.
 pub const WS_DEFLATE_CLIENT_NO_CONTEXT_TAKEOVER: c_int = 2;
-/// The server is not told that it may limit our window (client_max_window_bits is not offered).
+/// client_max_window_bits is not offered.
 pub const WS_DEFLATE_CLIENT_WINDOW_FIXED: c_int = 4;
 
 const _: () = {

@@ -107,7 +107,10 @@ impl Deflater {
         self.in_message = !ends;
         let start = to.len();
         // RFC 7692 7.2.3.6: nothing is an empty block without its tail; there is nothing to flush.
-        let done = if data.is_empty() { Ok(to.extend([0].iter().chain(&TAIL))) } else { state.compress(data, to) };
+        let done = if data.is_empty() { Ok(()) } else { state.compress(data, to) };
+        if data.is_empty() {
+            to.extend([0].iter().chain(&TAIL));
+        }
         if done.is_err() {
             // What it has seen and the peer will not is gone with it.
             to.truncate(start);

@@ -165,6 +165,6 @@ fn a_compressed_payload_is_never_read_straight_into_the_message() {
     let mut reader = reader(0);
     reader.feed(&header(0xc2, 100_000));
     assert_eq!((reader.decoder.direct(), reader.decoder.is_deflated()), (0, true));
-    reader.feed(&deflate(&vec![b'x'; 100]));
+    reader.feed(&deflate(&[b'x'; 100]));
     assert_eq!(reader.decoder.direct(), 0);
 }
