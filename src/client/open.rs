@@ -19,16 +19,16 @@ pub(super) struct Opening {
     exchange: Handshake,
     /// The request is in `tx` or gone.
     requested: bool,
-    by: Instant,
+    by: Option<Instant>,
 }
 
 impl Opening {
     pub(super) fn new(exchange: Handshake) -> Opening {
-        Opening { exchange, requested: false, by: now() + OPEN_LIMIT }
+        Opening { exchange, requested: false, by: Some(now() + OPEN_LIMIT) }
     }
 
-    /// When it is awaited no longer.
-    pub(super) fn by(&self) -> Instant {
+    /// When it is awaited no longer, if ever.
+    pub(super) fn by(&self) -> Option<Instant> {
         self.by
     }
 }
@@ -46,6 +46,13 @@ impl Connection {
                 Err(over) => return Ok(over.into()),
             };
             self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            if wait == Wait::Forever
+                && self.stream.is_memory()
+                && let Some(opening) = &mut rx.opening
+            {
+                // Whoever moves the bytes limits the wait for them.
+                opening.by = None;
+            }
             let answer = self.open(&mut rx, patience);
             self.leave_rx(rx);
             answer
@@ -93,6 +100,11 @@ impl Connection {
         let opening = rx.opening.as_mut()?;
         if !is_shaking && !opening.requested {
             opening.requested = true;
+            // Behind the TLS handshake, if there is one.
+            if let Some(tls) = &self.link.lock().tls {
+                let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
+                let _ = self.tls_facts.set(Box::new(facts));
+            }
             if let Err(error) = self.put_request(opening.exchange.request()) {
                 return Some(Err(self.fail(error, phase)));
             }
@@ -130,10 +142,6 @@ impl Connection {
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
                 rx.opening = None;
-                if let Some(tls) = &self.link.lock().tls {
-                    let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
-                    let _ = self.tls_facts.set(Box::new(facts));
-                }
                 let _ = self.agreed.set(agreed);
                 self.start_keepalive();
                 Some(Ok(Outcome::Done))
@@ -144,7 +152,7 @@ impl Connection {
 
     fn open_impatient(&self, rx: &mut Rx, over: Over, phase: Phase) -> Option<Result<Outcome, Error>> {
         let opening = rx.opening.as_mut()?;
-        if over == Over::Never && opening.by > now() {
+        if over == Over::Never && opening.by.is_none_or(|by| by > now()) {
             return Some(Ok(Outcome::Again));
         }
         let error = match over {

@@ -157,6 +157,7 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(NULL, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_start_close(NULL, 1000, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_handshake(NULL, BOUND, e));
