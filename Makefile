@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build header bench autobahn flood fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall header bench autobahn flood fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +23,12 @@ examples: ## run every example against the echo server
 build: ## the library (target/release), the examples and what the Go package links
 	@tools/setup.sh
 	@tools/build.sh
+
+install: ## headers, libraries, wsdial.pc and the CMake package under PREFIX (/usr/local), LIBDIR, DESTDIR
+	@tools/install.sh install
+
+uninstall: ## take them away again, with the same PREFIX, LIBDIR and DESTDIR
+	@tools/install.sh uninstall
 
 header: ## write include/wsdial.h anew from src/ffi
 	@tools/header.sh

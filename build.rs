@@ -9,7 +9,8 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that declare something for C, in the order of their declarations.
-const SOURCES: [&str; 7] = ["status", "error", "message", "dialer", "connection", "turns", "cancel"];
+const SOURCES: &[&str] =
+    &["status", "error", "message", "dialer", "tls", "connection", "batch", "turns", "cancel", "answers"];
 
 /// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;
@@ -26,6 +27,8 @@ fn main() {
     let path = Path::new(&out).join("wsdial.h");
     fs::write(&path, header).expect("the header is written");
     println!("cargo:rustc-env=WSDIAL_GENERATED_HEADER={}", path.display());
+    // A look-up of a name has a thread of its own, which a dlclose must not take the code from.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
 }
 
 /// What cbindgen makes of the sources.

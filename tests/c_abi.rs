@@ -28,6 +28,11 @@ fn a_message_keeps_its_promises() {
 }
 
 #[test]
+fn a_batch_keeps_its_promises() {
+    run("batch.c");
+}
+
+#[test]
 fn every_function_in_every_state() {
     run("states.c");
 }
@@ -68,8 +73,19 @@ fn a_loop_may_do_the_waiting() {
 }
 
 #[test]
+fn redirects_are_followed_and_a_jar_has_its_say() {
+    run("answers.c");
+}
+
+#[test]
 fn a_token_ends_every_wait_and_loses_nothing() {
     run("cancel.c");
+}
+
+#[test]
+fn a_library_that_is_unloaded_stays_for_its_threads() {
+    let program = c::compile_alone(&c::root().join("tests/c/unload.c"));
+    c::succeed(Command::new(program).arg(c::library_folder().join("libwsdial.so")), "unload.c");
 }
 
 /// The program at the head of the header, as a reader copies it.
@@ -100,16 +116,6 @@ fn the_program_of_the_header_runs_with_either_library() {
     }
 }
 
-/// The functions that the header declares.
-fn declared() -> BTreeSet<String> {
-    let header = fs::read_to_string(c::root().join("include/wsdial.h")).expect("the header");
-    // Outside comments and macros a name is called only where it is declared.
-    let code = header.split("/*").map(|part| part.split_once("*/").map_or(part, |(_, code)| code)).collect::<String>();
-    let code = code.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
-    let names = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next());
-    names.filter(|name| name.starts_with("ws_")).map(str::to_owned).collect()
-}
-
 #[test]
 fn the_library_exports_what_the_header_declares_and_nothing_else() {
     let library = c::library_folder().join("libwsdial.so");
@@ -117,14 +123,14 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
     let exported: BTreeSet<String> =
         symbols.lines().filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect();
     assert!(exported.len() >= 65, "{exported:?}");
-    assert_eq!(exported, declared());
+    assert_eq!(exported, c::declared());
 }
 
 #[test]
 fn the_null_test_knows_every_function_that_takes_a_pointer() {
     let test = fs::read_to_string(c::root().join("tests/c/null.c")).expect("the test");
     let without_pointers = ["ws_strerror", "ws_phase_name", "ws_version", "ws_version_number", "ws_dialer_new"];
-    for name in declared() {
+    for name in c::declared() {
         let is_called_with_null = test.lines().any(|line| line.contains(&format!("{name}(")) && line.contains("NULL"));
         assert!(is_called_with_null || without_pointers.contains(&name.as_str()), "null.c leaves {name} out");
     }

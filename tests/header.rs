@@ -1,15 +1,17 @@
 //! `include/wsdial.h`: it is what the sources say, it reads well, and every compiler takes it in every language that
 //! it promises.
 //!
-//! `WSDIAL_BLESS=1 cargo test --test header the_header_is` (which is `make header`) copies the generated one.
+//! `WSDIAL_BLESS=1 cargo test --test header` (which is `make header`) copies the generated one, and writes the list of
+//! what the library exports from it.
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::c::{root, succeed};
+use common::c::{declared, root, succeed};
 
 const GENERATED: &str = include_str!(env!("WSDIAL_GENERATED_HEADER"));
 
@@ -25,6 +27,47 @@ fn the_header_is_what_the_sources_say() {
     let header = fs::read_to_string(committed()).expect("the header");
     let difference = header.lines().zip(GENERATED.lines()).position(|(a, b)| a != b);
     assert!(header == GENERATED, "include/wsdial.h is not what src/ffi says, from line {difference:?} on: make header");
+}
+
+/// The linker's script for the shared library: the committed list of what it exports, each under the version that it came
+/// with.
+fn map_of_the_header() -> String {
+    let mut versions: BTreeMap<(u32, u32), BTreeSet<String>> = BTreeMap::new();
+    for name in declared() {
+        versions.entry(since(&name)).or_default().insert(name);
+    }
+    let mut map = String::new();
+    let mut before = String::new();
+    for (index, ((major, minor), names)) in versions.iter().enumerate() {
+        let names: String = names.iter().map(|name| format!("    {name};\n")).collect();
+        let locals = if index == 0 { "local:\n    *;\n" } else { "" };
+        map += &format!("WSDIAL_{major}.{minor} {{\nglobal:\n{names}{locals}}}{before};\n");
+        before = format!(" WSDIAL_{major}.{minor}");
+    }
+    map
+}
+
+/// The version at the end of a function's manual.
+fn since(name: &str) -> (u32, u32) {
+    let call = format!("{name}(");
+    let is_declared = |item: &&str| item.rsplit("*/").next().is_some_and(|code| code.contains(&call));
+    let item = GENERATED.split("\n\n").find(is_declared).unwrap_or_else(|| panic!("{name} is not declared"));
+    let mut words = item.split_whitespace().skip_while(|word| *word != "Since").skip(1).filter(|word| *word != "*");
+    let version = words.next().unwrap_or_else(|| panic!("{name}: since when?"));
+    let (major, minor) = version.trim_end_matches('.').split_once('.').expect("a version");
+    (major.parse().expect("a major version"), minor.parse().expect("a minor version"))
+}
+
+#[test]
+fn the_list_of_exports_is_what_the_header_declares() {
+    let (path, map) = (root().join("packaging/wsdial.map"), map_of_the_header());
+    if std::env::var_os("WSDIAL_BLESS").is_some() {
+        fs::write(&path, &map).expect("the list is written");
+    }
+    assert!(
+        fs::read_to_string(path).expect("the list") == map,
+        "packaging/wsdial.map is not what the header says: make header"
+    );
 }
 
 #[test]
@@ -45,12 +88,15 @@ const PROGRAM: &str = "
 #include <wsdial.h>
 #include <wsdial.h>
 typedef char size_is_frozen[sizeof(ws_message) == (sizeof(void *) == 8 ? 56 : 32) ? 1 : -1];
+typedef char batch_is_frozen[sizeof(ws_batch) == 8 * sizeof(void *) ? 1 : -1];
 #if WS_E_USAGE_NULL != -101 || WS_FOREVER - 1 != -2 || WS_VERSION_NUMBER < 1000
 #error the numbers are integers for the preprocessor too
 #endif
 int main(void)
 {
     ws_message message = WS_MESSAGE_INIT;
+    ws_batch batch = WS_BATCH_INIT;
+    batch_is_frozen unused_too = { 0 };
     size_is_frozen unused = { 0 };
     const char *name = ws_subprotocol(NULL);
     int (*receive)(ws_conn *, int, ws_message *, ws_error **) = ws_recv;
@@ -58,6 +104,8 @@ int main(void)
     uint64_t round_trip = 0;
     int figure = ws_stat(NULL, WS_STAT_ROUND_TRIP, &round_trip, NULL);
     (void)unused;
+    (void)unused_too;
+    ws_batch_free(&batch);
     ws_message_free(&message);
     return name && receive && fd < 0 && figure < 0 && round_trip == 0 ? 0 : 1;
 }

@@ -31,3 +31,12 @@ quietly() {
     die "failed: $*"
   }
 }
+
+wsdial_version() {
+  sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -1
+}
+
+# so_version VERSION: what programs are bound to. Before 1.0 a minor version may change the ABI.
+so_version() {
+  case $1 in 0.*) cut -d. -f1,2 <<<"$1" ;; *) cut -d. -f1 <<<"$1" ;; esac
+}

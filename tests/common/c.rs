@@ -1,6 +1,8 @@
 //! C programs: compiled against the header and the library that cargo has just built, and run.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -42,6 +44,13 @@ pub fn compile(source: &Path, build: &Build) -> PathBuf {
     let (mut compiler, program) = compiler(source, build);
     compiler.arg("-L").arg(&folder).args(["-lwsdial", "-lpthread"]).arg(format!("-Wl,-rpath,{}", folder.display()));
     succeed(&mut compiler, "the compiler");
+    program
+}
+
+/// Compiles a program that looks for the library by itself.
+pub fn compile_alone(source: &Path) -> PathBuf {
+    let (mut compiler, program) = compiler(source, &Build { tag: "alone", ..PLAIN });
+    succeed(compiler.args(["-ldl", "-lpthread"]), "the compiler");
     program
 }
 
@@ -115,4 +124,14 @@ pub fn succeed(command: &mut Command, name: &str) -> String {
     let output = finish(command, name);
     expect_success(&output, name);
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The functions that the header declares.
+pub fn declared() -> BTreeSet<String> {
+    let header = fs::read_to_string(root().join("include/wsdial.h")).expect("the header");
+    // Outside comments and macros a name is called only where it is declared.
+    let code = header.split("/*").map(|part| part.split_once("*/").map_or(part, |(_, code)| code)).collect::<String>();
+    let code = code.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    let names = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next());
+    names.filter(|name| name.starts_with("ws_")).map(str::to_owned).collect()
 }

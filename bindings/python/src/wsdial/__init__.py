@@ -15,10 +15,13 @@ from .exceptions import (
     NegotiationError,
     WebSocketException,
 )
-from .http import Headers, Response
+from .frames import Close, CloseCode, State
+from .http import Headers, Request, Response
 from .sync import connect
 
 __all__ = [
+    "Close",
+    "CloseCode",
     "ConcurrencyError",
     "Connection",
     "ConnectionClosed",
@@ -32,7 +35,9 @@ __all__ = [
     "InvalidUpgrade",
     "Message",
     "NegotiationError",
+    "Request",
     "Response",
+    "State",
     "WebSocketException",
     "__version__",
     "connect",

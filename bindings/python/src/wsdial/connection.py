@@ -14,8 +14,9 @@ from typing import Any, Callable, Union
 
 from . import _lib
 from ._lib import lib
-from .exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK, closed, from_result
-from .http import Response, read_headers
+from .exceptions import ConcurrencyError, ConnectionClosedOK, closed, ends_connection, failure
+from .http import read_headers, response
+from .options import milliseconds
 
 Message = Union[str, bytes]
 Data = Union[str, bytes, bytearray, memoryview]
@@ -23,15 +24,6 @@ BytesLike = (bytes, bytearray, memoryview)
 
 # Python's signal handlers run when the main thread is back from C, so it comes back that often (milliseconds).
 SLICE = 100
-
-
-def milliseconds(seconds: float | None, what: str = "timeout") -> int:
-    """A time for the library: ``None`` is for ever."""
-    if seconds is None:
-        return _lib.FOREVER
-    if seconds != seconds:
-        raise ValueError(f"{what} is not a number")
-    return min(max(math.ceil(min(seconds, 2**31) * 1000), 0), 2**31 - 1)
 
 
 class Connection:
@@ -47,7 +39,7 @@ class Connection:
         self._receiving = threading.Lock()
         self._message = _lib.MessageStruct()
         self._closing = False
-        self.response = Response(lib.ws_response_status(handle), read_headers(lib.ws_response_header_at, handle))
+        self.response = response(lib.ws_response_status(handle), read_headers(lib.ws_response_header_at, handle))
 
     # Facts.
 
@@ -169,11 +161,11 @@ class Connection:
         limit = milliseconds(self._close_timeout, "close_timeout")
         result = lib.ws_close(self._handle, code, reason.encode(), limit if limit < 0 else max(limit, 1), byref(error))
         self._closing = True
-        if result < 0:
-            exception = from_result(result, error)
-            if not isinstance(exception, ConnectionClosed):
-                self._closing = False
-                raise exception
+        if result < 0 and not ends_connection(result):
+            self._closing = False
+            raise failure(result, error)
+        if error:
+            lib.ws_error_free(error)
 
     def __enter__(self) -> Connection:
         return self
@@ -199,9 +191,9 @@ class Connection:
         """The exception for a call that did not answer OK."""
         if result in (_lib.TIMEOUT, _lib.AGAIN):
             return TimeoutError("timed out while waiting for a message")
-        if result == _lib.CLOSED:
-            return closed(self.close_code or 1005, self.close_reason or "")
-        return from_result(result, error)
+        if ends_connection(result):
+            return closed(self._handle, None, result, error)
+        return failure(result, error)
 
 
 def _wait(call: Callable[[int], int], limit: int) -> int:

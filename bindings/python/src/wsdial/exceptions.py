@@ -1,75 +1,68 @@
-"""The exceptions, by the names of ``websockets``, and which failure of the library becomes which.
+"""The exceptions, by the names and attributes of ``websockets.exceptions``, and which failure becomes which.
 
 Failures that are not WebSocket's own are Python's: ``TimeoutError``, ``OSError`` with its ``errno``, ``socket.gaierror``,
-``ssl.SSLError``, ``ValueError``. Every exception made from a failure has ``error_code``, the number of wsdial.h.
+``ssl.SSLError``, ``ValueError``. Every exception made from a failure of the library has ``error_code``, the number of
+wsdial.h, and says the library's sentence, which has the host and the phase in it.
 """
 
 from __future__ import annotations
 
 import ctypes
 from ctypes import byref, c_size_t, c_void_p
+from typing import Any, TypeVar
 
+from . import _lib
 from ._lib import lib
-from .http import Response, read_headers
+from .frames import OK_CODES, Close, CloseCode
+from .http import Response, read_headers, response
+
+_E = TypeVar("_E", bound=Exception)
 
 
 class WebSocketException(Exception):
     """The base of all."""
 
+    #: The number of wsdial.h, when the library said so.
     error_code: int | None = None
+    #: The library's sentence.
+    message: str | None = None
 
-
-class InvalidURI(WebSocketException):
-    """The address cannot be dialed."""
-
-    def __init__(self, uri: str, msg: str) -> None:
-        super().__init__(uri, msg)
-        self.uri, self.msg = uri, msg
+    def _said(self) -> str:
+        """What is said when the library said nothing."""
+        return Exception.__str__(self)
 
     def __str__(self) -> str:
-        return self.msg
-
-
-class InvalidHandshake(WebSocketException):
-    """The handshake did not lead to a connection."""
-
-
-class InvalidMessage(InvalidHandshake):
-    """The server's answer is no well-formed HTTP/1.1, is over a limit, or broke off."""
-
-
-class InvalidUpgrade(InvalidHandshake):
-    """``Upgrade`` or ``Connection`` of the answer do not say what they must."""
-
-
-class NegotiationError(InvalidHandshake):
-    """The server chose a subprotocol or an extension that was not offered."""
-
-
-class InvalidStatus(InvalidHandshake):
-    """The server answered something else than 101; ``response`` holds it."""
-
-    def __init__(self, response: Response, msg: str = "") -> None:
-        super().__init__(response, msg)
-        self.response, self.msg = response, msg
-
-    def __str__(self) -> str:
-        return self.msg or f"server rejected WebSocket connection: HTTP {self.response.status_code}"
-
-
-class ConcurrencyError(WebSocketException, RuntimeError):
-    """Two threads receive on one connection."""
+        return self.message or self._said()
 
 
 class ConnectionClosed(WebSocketException):
-    """The connection is over. ``code`` and ``reason`` tell how: 1005 without a code, 1006 without a close."""
+    """The connection is over. ``rcvd`` and ``sent`` are the close frames, ``None`` for one that there was not."""
 
-    def __init__(self, code: int, reason: str = "", msg: str = "") -> None:
-        super().__init__(code, reason, msg)
-        self.code, self.reason, self.msg = code, reason, msg
+    def __init__(self, rcvd: Close | None, sent: Close | None, rcvd_then_sent: bool | None = None) -> None:
+        super().__init__(rcvd, sent, rcvd_then_sent)
+        self.rcvd, self.sent, self.rcvd_then_sent = rcvd, sent, rcvd_then_sent
 
     def __str__(self) -> str:
-        return self.msg or f"connection closed: {self.code}" + (f" {self.reason}" if self.reason else "")
+        if self.rcvd and self.sent:
+            came, went = f"received {self.rcvd}", f"sent {self.sent}"
+            said = f"{came}; then {went}" if self.rcvd_then_sent else f"{went}; then {came}"
+        elif self.rcvd:
+            said = f"received {self.rcvd}; no close frame sent"
+        elif self.sent:
+            said = f"sent {self.sent}; no close frame received"
+        else:
+            said = "no close frame received or sent"
+        return f"{said}: {self.message}" if self.message else said
+
+    @property
+    def code(self) -> int:
+        """The server's close code; 1006 when no close frame came."""
+        return int(self.rcvd.code) if self.rcvd else int(CloseCode.ABNORMAL_CLOSURE)
+
+    @property
+    def reason(self) -> str:
+        """The server's reason."""
+        return self.rcvd.reason if self.rcvd else ""
 
 
 class ConnectionClosedOK(ConnectionClosed):
@@ -80,71 +73,340 @@ class ConnectionClosedError(ConnectionClosed):
     """It ended by a failure, or with a code that tells of one."""
 
 
-def closed(code: int, reason: str) -> ConnectionClosed:
-    """The exception for the end by a close handshake."""
-    kind = ConnectionClosedOK if code in (1000, 1001, 1005) else ConnectionClosedError
-    return kind(code, reason)
+class InvalidURI(WebSocketException):
+    """The address cannot be dialed."""
+
+    def __init__(self, uri: str, msg: str) -> None:
+        super().__init__(uri, msg)
+        self.uri, self.msg = uri, msg
+
+    def _said(self) -> str:
+        return f"{self.uri} isn't a valid URI: {self.msg}"
 
 
-def from_result(result: int, error: c_void_p, uri: str | None = None) -> BaseException:
-    """The exception for a failed call. Frees the error. ``uri`` is set when the call was a dial."""
+class InvalidProxy(WebSocketException):
+    """The proxy's address cannot be used."""
+
+    def __init__(self, proxy: str, msg: str) -> None:
+        super().__init__(proxy, msg)
+        self.proxy, self.msg = proxy, msg
+
+    def _said(self) -> str:
+        return f"{self.proxy} isn't a valid proxy: {self.msg}"
+
+
+class InvalidHandshake(WebSocketException):
+    """The handshake did not lead to a connection."""
+
+
+class SecurityError(InvalidHandshake):
+    """A limit of the handshake, or a redirect that is not followed."""
+
+
+class RequestLineTooLong(SecurityError):
+    """Of servers: never raised here."""
+
+
+class StatusLineTooLong(SecurityError):
+    """The status line of the answer is over the limit."""
+
+
+class HeaderLineTooLong(SecurityError):
+    """The head of the answer is over its limit."""
+
+
+class TooManyHeaders(SecurityError):
+    """The answer has too many header fields."""
+
+
+class ProxyError(InvalidHandshake):
+    """The proxy did not lead to the server."""
+
+
+class InvalidProxyMessage(ProxyError):
+    """The proxy's answer is malformed."""
+
+
+class InvalidProxyStatus(ProxyError):
+    """The proxy refused; ``response`` is its answer."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response)
+        self.response = response
+
+    def _said(self) -> str:
+        return f"proxy rejected connection: HTTP {self.response.status_code}"
+
+
+class InvalidMessage(InvalidHandshake):
+    """The server's answer is no well-formed HTTP/1.1, is over a limit (``__cause__``), or broke off (``EOFError``)."""
+
+
+class InvalidMethod(InvalidHandshake):
+    """Of servers: never raised here."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__(method)
+        self.method = method
+
+
+class InvalidProtocol(InvalidHandshake):
+    """Of servers: never raised here."""
+
+    def __init__(self, protocol: str) -> None:
+        super().__init__(protocol)
+        self.protocol = protocol
+
+
+class InvalidStatus(InvalidHandshake):
+    """The server answered something else than 101; ``response`` holds it."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response)
+        self.response = response
+
+    def _said(self) -> str:
+        return f"server rejected WebSocket connection: HTTP {self.response.status_code}"
+
+
+class InvalidHeader(InvalidHandshake):
+    """A header field does not say what it must."""
+
+    def __init__(self, name: str, value: str | None = None) -> None:
+        super().__init__(name, value)
+        self.name, self.value = name, value
+
+    def _said(self) -> str:
+        if self.value:
+            return f"invalid {self.name} header: {self.value}"
+        return f"{'missing' if self.value is None else 'empty'} {self.name} header"
+
+
+class InvalidHeaderFormat(InvalidHeader):
+    """A header field cannot be parsed."""
+
+    def __init__(self, name: str, error: str, header: str, pos: int) -> None:
+        super().__init__(name, f"{error} at {pos} in {header}")
+
+
+class InvalidHeaderValue(InvalidHeader):
+    """A header field has a value that it must not have."""
+
+
+class InvalidOrigin(InvalidHeader):
+    """Of servers: never raised here."""
+
+    def __init__(self, origin: str | None) -> None:
+        super().__init__("Origin", origin)
+
+
+class InvalidUpgrade(InvalidHeader):
+    """``Upgrade`` or ``Connection`` of the answer do not say what they must."""
+
+
+class NegotiationError(InvalidHandshake):
+    """The server chose a subprotocol or an extension that was not offered."""
+
+
+class DuplicateParameter(NegotiationError):
+    """An extension's parameter came twice."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class InvalidParameterName(NegotiationError):
+    """An extension has a parameter that it does not know."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class InvalidParameterValue(NegotiationError):
+    """An extension's parameter has a value that it must not have."""
+
+    def __init__(self, name: str, value: str | None) -> None:
+        super().__init__(name, value)
+        self.name, self.value = name, value
+
+
+class ProtocolError(WebSocketException):
+    """A frame breaks the protocol: the ``__cause__`` of the ``ConnectionClosedError`` that tells of it."""
+
+
+class PayloadTooBig(WebSocketException):
+    """A message is over ``max_size``: the ``__cause__`` of the ``ConnectionClosedError`` that tells of it."""
+
+
+class TooManyFragments(WebSocketException):
+    """Never raised here: fragments cost nothing that a limit on their number would save."""
+
+
+class InvalidState(WebSocketException, AssertionError):
+    """Never raised here: a connection in the wrong state is a ``ConnectionClosed``."""
+
+
+class ConcurrencyError(WebSocketException, RuntimeError):
+    """Two threads receive, or send fragments of a message, on one connection."""
+
+
+# The failures of wsdial.h.
+E_USAGE_RECEIVER, E_USAGE_FORKED = -104, -105
+E_USAGE_CONTROL = (-107, -108, -109)  # a close code, a close reason, a ping or pong
+E_RESOLVE, E_TIMEOUT, E_CANCELLED, E_INTERRUPTED, E_MEMORY = -301, -304, -305, -306, -704
+E_REJECTED, E_INTERNAL = -501, -901
+E_LIMIT_MESSAGE, E_ABNORMAL_PING = -701, -803
+
+
+def failure(result: int, error: c_void_p, uri: str | None = None) -> Exception:
+    """The exception for a call that failed without a connection's end: a setting, a dial. Frees the error."""
     if not error:
-        return WebSocketException(_text(lib.ws_strerror(result)))
+        return _plain(result, text(lib.ws_strerror(result)), uri)
     try:
-        exception = _make(lib.ws_error_code(error), error, uri)
+        exception = _make(result, error, uri)
     finally:
         lib.ws_error_free(error)
-    exception.error_code = result  # type: ignore[attr-defined]
     return exception
 
 
-def _make(code: int, error: c_void_p, uri: str | None) -> Exception:
-    message = _text(lib.ws_error_message(error))
+def closed(handle: Any, sent: Close | None, result: int = _lib.CLOSED, error: c_void_p | None = None) -> Exception:
+    """The exception for a connection that is over. Frees the error.
+
+    ``sent`` is the close frame that the caller sent first, if so; ``result`` what the call answered that told of the
+    end, ``error`` its failure.
+    """
+    if result == _lib.CLOSED:
+        rcvd = close_received(handle)
+        if rcvd is None:
+            return ConnectionClosedError(None, sent)
+        kind = ConnectionClosedOK if rcvd.code in OK_CODES else ConnectionClosedError
+        return kind(rcvd, sent or Close(rcvd.code), sent is None)
+    if not error:
+        return ConnectionClosedError(None, sent)
+    try:
+        code, said = lib.ws_error_close_code(error), text(lib.ws_error_message(error))
+        number = lib.ws_error_os_error(error)
+    finally:
+        lib.ws_error_free(error)
+    if sent is None and code not in (0, CloseCode.ABNORMAL_CLOSURE):
+        sent = Close(code, "keepalive ping timeout" if result == E_ABNORMAL_PING else "")
+    exception = _tell(ConnectionClosedError(None, sent), result, said)
+    exception.__cause__ = _cause(result, number, said)
+    return exception
+
+
+def close_received(handle: Any) -> Close | None:
+    """The server's close frame, or ``None`` when none came."""
+    code = lib.ws_close_code(handle)
+    size = c_size_t()
+    reason = lib.ws_close_reason(handle, byref(size))
+    if not code or code == CloseCode.ABNORMAL_CLOSURE:
+        return None
+    return Close(code, ctypes.string_at(reason, size.value).decode() if reason else "")
+
+
+def ends_connection(result: int) -> bool:
+    """Whether a connection's call that answered this tells that the connection is over."""
+    return result == _lib.CLOSED or result <= -300
+
+
+def _cause(result: int, number: int, said: str) -> BaseException | None:
+    if result == E_LIMIT_MESSAGE:
+        return PayloadTooBig(said)
+    if -700 < result <= -600:
+        return ProtocolError(said)
+    if number:
+        return OSError(number, said)
+    return EOFError(said) if result in (-801, -802) else None
+
+
+def _make(result: int, error: c_void_p, uri: str | None) -> Exception:
+    message = text(lib.ws_error_message(error))
     number = lib.ws_error_os_error(error)
-    if code == -104:
-        return ConcurrencyError(message)
-    if code == -105:
-        return RuntimeError(message)
-    if -300 < code <= -251 or -200 < code <= -101:
-        return ValueError(message)
-    if -251 < code <= -201:
-        return InvalidURI(uri or "", message)
-    if uri is None and code != -901:
-        return ConnectionClosedError(lib.ws_error_close_code(error) or 1006, "", message)
-    if code == -301:
+    if result == E_RESOLVE:
         import socket
 
-        return socket.gaierror(number or socket.EAI_FAIL, message)
-    if code == -304:
-        return TimeoutError(message)
-    if -400 < code <= -302 or code == -704:
+        return _tell(socket.gaierror(number or socket.EAI_FAIL, message), result, None)
+    if -350 < result <= -302 and result not in (E_TIMEOUT, E_CANCELLED, E_INTERRUPTED):
         # OSError makes ConnectionRefusedError and its like of the number by itself.
-        return OSError(number, message) if number else OSError(message)
-    if -500 < code <= -401:
+        return _tell(OSError(number, message) if number else OSError(message), result, None)
+    if result == E_REJECTED:
+        return _tell(InvalidStatus(_response(error)), result, message)
+    if -400 < result <= -350 and lib.ws_error_http_status(error):
+        return _tell(InvalidProxyStatus(_response(error)), result, message)
+    return _plain(result, message, uri)
+
+
+def _plain(result: int, message: str, uri: str | None) -> Exception:
+    """The exceptions that need no more than the sentence."""
+    if result == E_MEMORY:
+        return _tell(MemoryError(message), result, None)
+    if result in (E_TIMEOUT, E_CANCELLED, E_INTERRUPTED):
+        kind = {E_TIMEOUT: TimeoutError, E_CANCELLED: ConnectionAbortedError, E_INTERRUPTED: InterruptedError}[result]
+        return _tell(kind(message), result, None)
+    if result == E_USAGE_RECEIVER:
+        return _tell(ConcurrencyError(message), result, message)
+    if result == E_USAGE_FORKED:
+        return _tell(RuntimeError(message), result, None)
+    if result in E_USAGE_CONTROL:
+        # What breaks the protocol in `websockets`' words is a ValueError in everybody's.
+        return _tell(_NotSendable(message), result, message)
+    if -250 <= result <= -201:
+        return _tell(InvalidURI(uri or "", message), result, message)
+    if -300 < result <= -101:
+        return _tell(ValueError(message), result, None)
+    if -400 < result <= -350:
+        return _tell(ProxyError(message), result, message)
+    if -500 < result <= -401:
         import ssl
 
-        kind = ssl.SSLCertVerificationError if code <= -410 else ssl.SSLError
-        return kind(1, message)
-    if code == -501:
-        return InvalidStatus(_response(error), message)
-    if code in (-520, -521, -528, -702, -703) or code <= -801:
-        return InvalidMessage(message) if code != -901 else WebSocketException(message)
-    if code in (-522, -523):
-        return InvalidUpgrade(message)
-    if code in (-525, -526, -527):
+        kind_of_tls = ssl.SSLCertVerificationError if result <= -410 else ssl.SSLError
+        return _tell(kind_of_tls(1, message), result, None)
+    return _tell(_handshake(result, message), result, message)
+
+
+class _NotSendable(ProtocolError, ValueError):
+    """A control frame that must not be sent; nothing was."""
+
+
+_NotSendable.__name__ = _NotSendable.__qualname__ = "ProtocolError"
+
+
+def _handshake(result: int, message: str) -> WebSocketException:
+    if result in (-522, -523):
+        return InvalidUpgrade("Upgrade" if result == -522 else "Connection")
+    if result == -524:
+        return InvalidHeaderValue("Sec-WebSocket-Accept")
+    if result in (-525, -526, -527):
         return NegotiationError(message)
-    return InvalidHandshake(message)
+    if result in (-520, -521, -528, -702, -703) or -900 < result <= -801:
+        exception = InvalidMessage(message)
+        causes: dict[int, type[Exception]] = {-702: HeaderLineTooLong, -703: TooManyHeaders}
+        kind = causes.get(result, EOFError if result in (-528, -801, -802) else ValueError)
+        exception.__cause__ = kind(message)
+        return exception
+    return WebSocketException(message) if result == E_INTERNAL else InvalidHandshake(message)
+
+
+def _tell(exception: _E, result: int, message: str | None) -> _E:
+    exception.error_code = result  # type: ignore[attr-defined]
+    if message is not None:
+        exception.message = message  # type: ignore[attr-defined]
+    return exception
 
 
 def _response(error: c_void_p) -> Response:
     size = c_size_t()
     body = lib.ws_error_http_body(error, byref(size))
-    return Response(
+    return response(
         lib.ws_error_http_status(error),
         read_headers(lib.ws_error_http_header_at, error),
         ctypes.string_at(body, size.value) if body else b"",
     )
 
 
-def _text(raw: bytes | None) -> str:
+def text(raw: bytes | None) -> str:
+    """A sentence of the library's."""
     return (raw or b"").decode("utf-8", "surrogateescape")

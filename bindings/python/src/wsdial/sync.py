@@ -9,8 +9,9 @@ from typing import Union
 
 from . import _lib
 from ._lib import lib
-from .connection import Connection, milliseconds
-from .exceptions import from_result
+from .connection import Connection
+from .exceptions import failure
+from .options import milliseconds
 
 HeadersLike = Union[Mapping[str, str], Iterable["tuple[str, str]"]]
 
@@ -75,7 +76,7 @@ def connect(
     finally:
         lib.ws_dialer_free(handle)
     if result != _lib.OK:
-        raise from_result(result, error, uri)
+        raise failure(result, error, uri)
     return Connection(conn, close_timeout=close_timeout)
 
 
@@ -83,7 +84,7 @@ def _call(function: object, handle: int, *arguments: object) -> None:
     error = c_void_p()
     result = function(handle, *arguments, byref(error))  # type: ignore[operator]
     if result != _lib.OK:
-        raise from_result(result, error, "")
+        raise failure(result, error, "")
 
 
 def _c_text(text: str) -> bytes:
