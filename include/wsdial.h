@@ -477,6 +477,12 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
  * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
 
+/* Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv
+ * goes on with messages until the peer's close comes, and nothing limits the wait for that. Never
+ * waits. WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come,
+ * before. After it ws_close waits for the end. Since 0.1. */
+WS_MUST_USE int ws_start_close(ws_conn *conn, int code, const char *reason, ws_error **error);
+
 /* ---- Many messages at once ------------------------------------------------------------------- */
 
 /* Receives many messages with one call: waits for the first as ws_recv does, then takes those that
@@ -547,8 +553,8 @@ WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *diale
 /* Carries on the handshake of a connection from ws_dial_fd or ws_dial_memory. WS_OK: it is open,
  * and has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any
  * failure of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake
- * that never waits have 45 s. Until it is open the calls that move messages fail
- * (WS_E_USAGE_STATE). Since 0.1. */
+ * that never waits have 45 s; over memory WS_FOREVER, which does not wait there either, lifts that
+ * limit. Until it is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1. */
 WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
 
 /* For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake

@@ -37,7 +37,7 @@ struct Facts {
     fields: OnceLock<Fields>,
     local_address: OnceLock<Option<CString>>,
     peer_address: OnceLock<Option<CString>>,
-    tls: OnceLock<Option<(CString, CString)>>,
+    tls: OnceLock<(CString, CString)>,
     /// With a NUL behind it; set once it is known.
     close_reason: OnceLock<Box<[u8]>>,
     extensions: OnceLock<CString>,
@@ -93,10 +93,10 @@ impl ws_conn {
     }
 
     fn tls(&self) -> Option<&(CString, CString)> {
-        let tls = self.facts().tls.get_or_init(|| {
-            Some((c_text(self.connection.tls_version()?), c_text(self.connection.tls_cipher().unwrap_or_default())))
-        });
-        tls.as_ref()
+        // Asked too early it is not known, which is no answer to keep.
+        let version = self.connection.tls_version()?;
+        let cipher = self.connection.tls_cipher().unwrap_or_default();
+        Some(self.facts().tls.get_or_init(|| (c_text(version), c_text(cipher))))
     }
 
     fn close_reason(&self) -> Option<&[u8]> {
@@ -258,6 +258,30 @@ pub unsafe extern "C" fn ws_close(
             let reason = if reason.is_null() { c"".as_ptr() } else { reason };
             let reason = guard::text("reason", reason, Code::UsageCloseReason)?;
             conn.connection.close(code, reason, wait(timeout_ms, Some(CLOSE_LIMIT))?)
+        })
+    }
+}
+
+/// Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv goes
+/// on with messages until the peer's close comes, and nothing limits the wait for that. Never waits.
+/// WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come, before. After
+/// it ws_close waits for the end. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_start_close(
+    conn: *mut ws_conn,
+    code: c_int,
+    reason: *const c_char,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let conn = guard::living("conn", conn)?;
+            let code = close_code(code)?;
+            let reason = if reason.is_null() { c"".as_ptr() } else { reason };
+            let reason = guard::text("reason", reason, Code::UsageCloseReason)?;
+            conn.connection.start_close(code, reason)
         })
     }
 }
