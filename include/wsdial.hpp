@@ -31,6 +31,10 @@
 #ifndef WSDIAL_HPP
 #define WSDIAL_HPP
 
+#if __cplusplus < 201703L
+#error wsdial.hpp needs C++17 (-std=c++17); wsdial.h does with C++98
+#endif
+
 #include <chrono>
 #include <climits>
 #include <cstddef>

@@ -2,6 +2,8 @@
 //!
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
+pub(crate) mod cookies;
+mod deflate;
 mod identity;
 mod key_log;
 mod pem;
@@ -12,14 +14,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Code, Error, quoted};
+use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
 use crate::target::Proxy;
+use cookies::CookieJar;
 
 pub(crate) use proxy::ProxyChoice;
 
 pub(crate) use key_log::KeyLogFile;
 pub(crate) use tls::{TlsOptions, crypto};
+
+pub(crate) use deflate::{DeflateOptions, one_to_nine};
 
 const MIB: u64 = 1 << 20;
 
@@ -32,6 +37,12 @@ const BUFFER_SIZES: std::ops::RangeInclusive<u64> = 1024..=16 * MIB;
 /// More header fields, or more bytes in them, are no request that a server takes; it is better known here than there.
 const MAX_FIELDS: usize = 256;
 const MAX_FIELD_BYTES: usize = 1 << 20;
+
+/// More redirects than that are a mistake, whoever makes it.
+const MAX_REDIRECTS: u64 = 20;
+
+/// What is meant for one origin alone, and stays behind when a redirect leads to another.
+const FOR_ONE_ORIGIN: &[&str] = &["authorization", "cookie", "host", "proxy-authorization"];
 
 /// Why a header field is not the user's to set.
 const RESERVED: &[(&str, &str)] = &[
@@ -69,6 +80,20 @@ pub struct Dialer {
     pub(crate) read_ahead: (usize, usize),
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
+    pub(crate) deflate: DeflateOptions,
+    /// How many redirects are followed.
+    pub(crate) max_redirects: usize,
+    pub(crate) jar: Option<Arc<dyn CookieJar>>,
+    /// How this dial came here, when a redirect led it.
+    pub(crate) history: Option<Arc<History>>,
+}
+
+/// What a dial that was redirected brings along.
+pub(crate) struct History {
+    /// Who redirected it, the first one first.
+    pub(crate) redirects: Vec<Redirect>,
+    /// User and password of the address before, while the origin is the same.
+    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Default for Dialer {
@@ -88,6 +113,10 @@ impl Default for Dialer {
             keepalive: None,
             read_ahead: (16, 1 << 20),
             interruptible: false,
+            deflate: DeflateOptions::default(),
+            max_redirects: 0,
+            jar: None,
+            history: None,
         }
     }
 }
@@ -212,6 +241,46 @@ impl Dialer {
         self.interruptible = on;
     }
 
+    /// Follows up to that many redirects of a dial, at most 20; none unless set. Where the origin (scheme, host, port)
+    /// changes, user and password, `Authorization`, `Cookie`, `Host`, the server name and the client certificate stay
+    /// behind; from `wss` to `ws` none is followed.
+    pub fn set_max_redirects(&mut self, most: u64) -> Result<(), Error> {
+        if most > MAX_REDIRECTS {
+            let text = format!("at most {MAX_REDIRECTS} redirects can be followed, not {most}");
+            return Err(Error::new(Code::OptionValue, text));
+        }
+        self.max_redirects = most as usize;
+        Ok(())
+    }
+
+    /// Asks `jar` for the cookies of every request, and tells it those of every answer; `None` for no jar.
+    pub fn set_cookie_jar(&mut self, jar: Option<Arc<dyn CookieJar>>) {
+        self.jar = jar;
+    }
+
+    /// The decisions for the dial that `follow` leads to, behind `redirects`.
+    pub(crate) fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Dialer {
+        let mut next = self.clone();
+        let credentials = follow.credentials.clone().filter(|_| !follow.crosses_origin);
+        if follow.crosses_origin {
+            let stays = |name: &str| FOR_ONE_ORIGIN.iter().any(|one| name.eq_ignore_ascii_case(one));
+            next.headers = Headers::new();
+            for (name, value) in self.headers.iter().filter(|(name, _)| !stays(name)) {
+                next.headers.push(name, value);
+            }
+            // The name that stands for the address's host stands for that one, and who we are is told to it alone.
+            next.tls.server_name = None;
+            next.tls.identity = None;
+        }
+        next.history = Some(Arc::new(History { redirects: redirects.to_vec(), credentials }));
+        next
+    }
+
+    /// Who redirected the dial so far.
+    pub(crate) fn redirects(&self) -> &[Redirect] {
+        self.history.as_ref().map_or(&[], |history| &history.redirects)
+    }
+
     fn offer_by_header(&mut self, value: &[u8]) -> Result<(), Error> {
         if !self.offered_by_header && !self.subprotocols.is_empty() {
             return Err(Error::new(Code::OptionSubprotocol, OFFERED_TWICE));
@@ -251,7 +320,9 @@ impl fmt::Debug for Dialer {
             .field("tls", &self.tls)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
+            .field("deflate", &self.deflate)
             .field("buffers", &(self.read_buffer, self.write_buffer))
+            .field("max_redirects", &self.max_redirects)
             .finish()
     }
 }

@@ -127,6 +127,14 @@ codes! {
     TlsWeakKey = -418, "a key of the peer's certificate is too weak";
     /// A well-formed answer other than 101: status, headers and the start of the body go with the error.
     Rejected = -501, "the server rejected the handshake";
+    /// The server points elsewhere, and this call cannot connect there: the caller can (`Error::location`).
+    Redirect = -510, "the server redirects: connect where it points";
+    /// The server redirects more often than the dialer follows.
+    RedirectLimit = -511, "the server redirects more often than is followed";
+    /// A redirect without a `Location`, or to what cannot be dialed.
+    RedirectLocation = -512, "the server redirects to nowhere that can be dialed";
+    /// A redirect from `wss` to `ws`, which is never followed.
+    RedirectDowngrade = -513, "the server redirects from wss to ws";
     /// The answer is not a well-formed HTTP/1.1 head.
     HandshakeHead = -520, "the server's answer is not a well-formed HTTP head";
     /// The answer's HTTP version is not 1.1.
@@ -258,6 +266,26 @@ pub struct Rejection {
     pub body: Vec<u8>,
 }
 
+/// An address that pointed elsewhere, and was followed or could not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The HTTP status: 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// The address that answered so, without user and password.
+    pub url: String,
+}
+
+/// What it takes to follow a redirect.
+#[derive(Clone)]
+pub(crate) struct Follow {
+    /// The address to dial, without user and password.
+    pub(crate) location: String,
+    /// Scheme, host or port is another one.
+    pub(crate) crosses_origin: bool,
+    /// User and password of the addresses so far.
+    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// A failure: code, phase, sentence and what goes with them.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -271,6 +299,8 @@ struct Inner {
     os_error: i32,
     close_code: u16,
     rejection: Option<Rejection>,
+    redirects: Vec<Redirect>,
+    follow: Option<Follow>,
 }
 
 impl Error {
@@ -284,6 +314,8 @@ impl Error {
             os_error: 0,
             close_code: 0,
             rejection: None,
+            redirects: Vec::new(),
+            follow: None,
         }))
     }
 
@@ -337,6 +369,19 @@ impl Error {
         self.change(|inner| inner.rejection = Some(rejection))
     }
 
+    /// Where the dial was led before it failed, this answer among them when it is a redirect.
+    pub(crate) fn with_redirects(self, redirects: Vec<Redirect>) -> Error {
+        if redirects.is_empty() { self } else { self.change(|inner| inner.redirects = redirects) }
+    }
+
+    pub(crate) fn with_follow(self, follow: Follow) -> Error {
+        self.change(|inner| inner.follow = Some(follow))
+    }
+
+    pub(crate) fn follow(&self) -> Option<&Follow> {
+        self.0.follow.as_ref()
+    }
+
     /// The sentence without host and phase.
     pub(crate) fn detail(&self) -> &str {
         &self.0.detail
@@ -365,6 +410,16 @@ impl Error {
     /// The server's answer, when it was a well-formed "no".
     pub fn rejection(&self) -> Option<&Rejection> {
         self.0.rejection.as_ref()
+    }
+
+    /// The redirects before the failure, the first one first; the last is the failure when its code says so.
+    pub fn redirects(&self) -> &[Redirect] {
+        &self.0.redirects
+    }
+
+    /// Where the last redirect points, as an address to dial; `None` when none was usable.
+    pub fn location(&self) -> Option<&str> {
+        self.0.follow.as_ref().map(|follow| follow.location.as_str())
     }
 }
 

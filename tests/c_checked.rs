@@ -15,6 +15,7 @@ const PROGRAMS: [&str; 11] = [
     "sigpipe.c",
     "descriptors.c",
     "threads.c",
+    "answers.c",
     "memory.c",
     "loops.c",
     "cancel.c",

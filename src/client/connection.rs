@@ -16,15 +16,17 @@ use super::link::Link;
 use super::open::{Opening, Trip};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::Dialer;
-use crate::error::{Code, Error, Phase};
+use crate::dialer::{DeflateOptions, Dialer, History};
+use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
+use crate::protocol::deflate::Deflater;
 use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
+use crate::target::{Target, display, route};
 use crate::wait::{Over, Wait};
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
@@ -76,6 +78,9 @@ pub struct Connection {
     /// The holder of `tx` waits, or may at any moment.
     pub(super) tx_waits: AtomicBool,
     pub(super) max_message: AtomicU64,
+    /// The level that our messages are compressed with where that is agreed; 0 for not at all.
+    pub(super) deflate_level: AtomicUsize,
+    pub(super) deflate: DeflateOptions,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
     keepalive: Option<Box<(Duration, Option<Duration>)>>,
@@ -92,7 +97,11 @@ pub struct Connection {
     pub(super) generation: u64,
     /// The descriptor goes back to the caller who gave it.
     returned: bool,
-    context: Box<str>,
+    url: Box<str>,
+    /// The proxy between, for error messages.
+    via: Option<Box<str>>,
+    /// How the dial came here, when a redirect led it.
+    history: Option<Arc<History>>,
 }
 
 /// The receiving side.
@@ -149,6 +158,7 @@ pub(super) struct Tx {
     pub(super) plain: Buffer,
     /// Bytes of before `wire`, lent to the caller to be written.
     pub(super) output: Option<Box<Buffer>>,
+    pub(super) deflater: Deflater,
 }
 
 impl Tx {
@@ -159,7 +169,7 @@ impl Tx {
 
 impl Connection {
     /// A connection that has yet to open: `trip` lies before it on `stream`.
-    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, context: &str) -> Connection {
+    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, target: &Target, via: Option<&str>) -> Connection {
         let secure = trip.is_secure();
         let (opening, tls) = Opening::new(trip);
         let rx = Rx {
@@ -192,6 +202,8 @@ impl Connection {
             rx_waits: AtomicBool::new(false),
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
+            deflate_level: AtomicUsize::new(if dialer.deflate.is_offered { dialer.deflate.level.into() } else { 0 }),
+            deflate: dialer.deflate,
             keeps_alive: dialer.keepalive.is_some(),
             keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
@@ -205,7 +217,9 @@ impl Connection {
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
             returned: false,
-            context: context.into(),
+            url: target.url().into(),
+            via: via.map(Into::into),
+            history: dialer.history.clone(),
         }
     }
 
@@ -254,6 +268,16 @@ impl Connection {
         self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
     }
 
+    /// The address that took the connection, the last one where redirects were followed: without user and password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The redirects that led here, the first one first.
+    pub fn redirects(&self) -> &[Redirect] {
+        self.history.as_ref().map_or(&[], |history| &history.redirects)
+    }
+
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.stream.local_addr()
@@ -290,7 +314,7 @@ impl Connection {
         if let Some(earlier) = &link.failure {
             return earlier.clone();
         }
-        let error = error.in_phase(phase).about(&self.context);
+        let error = error.in_phase(phase).about(&self.context());
         if link.close_received {
             // Behind the peer's close frame nothing counts any more (RFC 6455 5.5.1): the end stays a clean one.
             return error;
@@ -305,9 +329,13 @@ impl Connection {
         error
     }
 
+    fn context(&self) -> String {
+        route(&display(&self.url), self.via.as_deref())
+    }
+
     /// Says whose error it is.
     pub(super) fn about_us(&self, error: Error) -> Error {
-        error.about(&self.context)
+        error.about(&self.context())
     }
 
     /// The stream has ended: cleanly if the peer's close frame came before, else the connection is lost (RFC 6455 7.1.5).
@@ -329,7 +357,7 @@ impl Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("to", &self.context)
+            .field("to", &self.context())
             .field("subprotocol", &self.subprotocol())
             .finish_non_exhaustive()
     }

@@ -9,8 +9,8 @@ use once_cell::sync::OnceCell;
 use super::cancel::Cancel;
 use super::connection::{Connection, Outcome};
 use super::open::{Passage, Trip};
-use crate::dialer::Dialer;
-use crate::error::{Code, Error, Phase};
+use crate::dialer::{Dialer, cookies};
+use crate::error::{Code, Error, Follow, Phase, Redirect};
 use crate::net::stream::Stream;
 use crate::net::tls::{Tls, TlsConfig};
 use crate::net::{connect, random, resolve};
@@ -18,7 +18,7 @@ use crate::protocol::connect::Connect;
 use crate::protocol::handshake::Handshake;
 use crate::protocol::socks5::Socks5;
 use crate::protocol::tunnel::Tunnel;
-use crate::target::{Endpoint, Proxy, ProxyKind, Scheme, Target};
+use crate::target::{self, Endpoint, Proxy, ProxyKind, Scheme, Target};
 use crate::wait::{Patience, Wait};
 
 /// A dialer at work: its decisions, and the parsed trust roots and TLS sessions that they lead to. Cheap to clone.
@@ -61,8 +61,46 @@ impl Client {
         if wait == Wait::Never {
             return Err(Error::new(Code::UsageTimeout, "a dial cannot be done without waiting"));
         }
-        let target = Target::parse(url)?;
-        self.dial_target(&target, wait).map_err(|error| error.about(&target.display))
+        let mut target = Target::parse(url)?;
+        let mut client = None::<Client>;
+        loop {
+            let now = client.as_ref().unwrap_or(self);
+            let error = match now.dial_target(&target, wait) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            match error.follow() {
+                Some(follow) if error.code() == Code::Redirect => {
+                    let next = now.follow(follow, error.redirects());
+                    target = Target::parse(&follow.location)?;
+                    client = Some(next);
+                }
+                _ => {
+                    let error = if error.redirects().is_empty() {
+                        error.with_redirects(now.dialer.redirects().to_vec())
+                    } else {
+                        error
+                    };
+                    return Err(error.about(&target.display));
+                }
+            }
+        }
+    }
+
+    /// The client that goes on where a dial of this one was redirected to, for those who bring the connection themselves:
+    /// it follows fewer redirects, and what was meant for another origin stays behind. It is for that one address.
+    pub fn redirected(&self, error: &Error) -> Result<Client, Error> {
+        match error.follow() {
+            Some(follow) if error.code() == Code::Redirect => Ok(self.follow(follow, error.redirects())),
+            _ => Err(Error::new(Code::UsageState, "the error is no redirect that can be followed")),
+        }
+    }
+
+    fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Client {
+        let dialer = self.dialer.follow(follow, redirects);
+        // Who we are is a part of the configuration, the server's name is none.
+        let tls = if dialer.tls.identity == self.dialer.tls.identity { Arc::clone(&self.tls) } else { Arc::default() };
+        Client { dialer, tls, ..self.clone() }
     }
 
     /// The opening handshake over a connected socket. A failure gives the socket back as it is. A call that never waits
@@ -156,23 +194,26 @@ impl Client {
 
     fn route<'a>(&self, target: &'a Target) -> Result<Route<'a>, Error> {
         let proxy = self.dialer.proxy.of(target)?;
-        let display = match &proxy {
-            Some(proxy) => format!("{} through {}", target.display, proxy.display),
-            None => target.display.clone(),
+        let cookies = match &self.dialer.jar {
+            Some(jar) => cookies::load(&**jar, &target.http_url())?,
+            None => None,
         };
-        Ok(Route { target, proxy, display })
+        let display = target::route(&target.display, proxy.as_ref().map(|proxy| proxy.display.as_str()));
+        Ok(Route { target, proxy, cookies, display })
     }
 
     /// The legs of the trip; nothing is sent by this. `address` is what a proxy is told instead of the host's name.
     fn prepare(&self, route: &Route<'_>, address: Option<IpAddr>) -> Result<Trip, Error> {
         let target = route.target;
-        let exchange = Handshake::new(target, &self.dialer, random::handshake_key()?)?;
+        let cookies = route.cookies.as_deref();
+        let exchange = Handshake::new(target, &self.dialer, random::handshake_key()?, cookies)?;
         let tls = match target.scheme {
             Scheme::Wss => Some(self.start_tls(&target.host).map_err(|error| error.in_phase(Phase::Tls))?),
             Scheme::Ws | Scheme::Unix => None,
         };
         let passage = route.proxy.as_deref().map(|proxy| self.passage(target, proxy, address)).transpose()?;
-        Ok(Trip { passage, tls, exchange })
+        let cookies = self.dialer.jar.clone().map(|jar| (jar, target.http_url()));
+        Ok(Trip { passage, tls, exchange, cookies })
     }
 
     fn passage(&self, target: &Target, proxy: &Proxy, address: Option<IpAddr>) -> Result<Passage, Error> {
@@ -193,7 +234,8 @@ impl Client {
     }
 
     fn connection(&self, stream: Stream, trip: Trip, route: &Route<'_>) -> Connection {
-        let connection = Connection::new(stream, trip, &self.dialer, &route.display);
+        let via = route.proxy.as_ref().map(|proxy| proxy.display.as_str());
+        let connection = Connection::new(stream, trip, &self.dialer, route.target, via);
         if self.token.is_some() {
             connection.set_cancel(self.token.clone());
         }
@@ -227,6 +269,8 @@ impl Client {
 struct Route<'a> {
     target: &'a Target,
     proxy: Option<Arc<Proxy>>,
+    /// For the request.
+    cookies: Option<Vec<u8>>,
     /// For error messages.
     display: String,
 }

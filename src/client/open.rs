@@ -3,10 +3,12 @@
 
 use super::sync::Ordering;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Outcome, Rx, Spent};
 use super::fill::{End, Filled};
+use crate::dialer::cookies::CookieJar;
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
 use crate::net::tls::Tls;
@@ -25,6 +27,8 @@ pub(super) struct Trip {
     pub(super) tls: Option<Tls>,
     /// The upgrade exchange.
     pub(super) exchange: Handshake,
+    /// Who is told the cookies of its answer, and from which address.
+    pub(super) cookies: Option<(Arc<dyn CookieJar>, String)>,
 }
 
 /// The legs to and through a proxy.
@@ -39,7 +43,7 @@ impl Trip {
     /// Without a proxy.
     #[cfg(all(test, feature = "model"))]
     pub(super) fn direct(tls: Option<Tls>, exchange: Handshake) -> Trip {
-        Trip { passage: None, tls, exchange }
+        Trip { passage: None, tls, exchange, cookies: None }
     }
 
     /// Whether frames will travel in TLS, be it only as far as the proxy.
@@ -57,7 +61,9 @@ pub(super) struct Opening {
     requested: bool,
     /// There is TLS with the server itself.
     end_to_end: bool,
-    by: Instant,
+    by: Option<Instant>,
+    /// Who is told the cookies of the answer, and from which address.
+    cookies: Option<(Arc<dyn CookieJar>, String)>,
 }
 
 struct Tunnelling {
@@ -73,8 +79,9 @@ impl Opening {
             Some(passage) => (Some(Box::new(Tunnelling { tunnel: passage.tunnel, tls })), passage.tls.map(Box::new)),
             None => (None, tls),
         };
-        let by = now() + OPEN_LIMIT;
-        (Opening { tunnel, exchange: trip.exchange, requested: false, end_to_end, by }, tls)
+        let by = Some(now() + OPEN_LIMIT);
+        let Trip { exchange, cookies, .. } = trip;
+        (Opening { tunnel, exchange, requested: false, end_to_end, by, cookies }, tls)
     }
 
     /// The leg that it is on.
@@ -115,8 +122,8 @@ impl Opening {
         }
     }
 
-    /// When it is awaited no longer.
-    pub(super) fn by(&self) -> Instant {
+    /// When it is awaited no longer, if ever.
+    pub(super) fn by(&self) -> Option<Instant> {
         self.by
     }
 }
@@ -134,8 +141,22 @@ impl Connection {
                 Err(over) => return Ok(over.into()),
             };
             self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            if wait == Wait::Forever
+                && self.stream.is_memory()
+                && let Some(opening) = &mut rx.opening
+            {
+                // Whoever moves the bytes limits the wait for them.
+                opening.by = None;
+            }
+            let cookies = rx.opening.as_ref().and_then(|opening| opening.cookies.clone());
             let answer = self.open(&mut rx, patience);
+            let is_over = rx.opening.is_none();
             self.leave_rx(rx);
+            if let Some((jar, url)) = cookies
+                && is_over
+            {
+                self.store_cookies(&*jar, &url, &answer);
+            }
             answer
         })?;
         let code = match answer {
@@ -147,6 +168,18 @@ impl Connection {
         // The call came to nothing: a token was fired before it began, or another call does the work.
         let sentence = format!("{} before this call could carry the handshake on", code.text());
         Err(self.about_us(Error::new(code, sentence).in_phase(Phase::Handshake)))
+    }
+
+    /// Tells the cookies of the server's answer, whatever it was (RFC 6265 5.2); nothing is locked.
+    fn store_cookies(&self, jar: &dyn CookieJar, url: &str, answer: &Result<Outcome, Error>) {
+        let headers = match answer {
+            Ok(_) => self.headers(),
+            Err(error) => match error.rejection() {
+                Some(rejection) if error.phase() != Phase::Proxy => &rejection.headers,
+                _ => return,
+            },
+        };
+        headers.all("set-cookie").for_each(|cookie| jar.store(url, cookie));
     }
 
     /// Whether the opening handshake is through.
@@ -178,6 +211,15 @@ impl Connection {
     fn open_step(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Result<Outcome, Error>> {
         let is_shaking = self.secure && self.link.lock().tls.as_ref().is_some_and(|tls| tls.is_handshaking());
         let opening = rx.opening.as_mut()?;
+        if !is_shaking
+            && opening.tunnel.is_none()
+            && !opening.requested
+            && opening.end_to_end
+            && let Some(tls) = &self.link.lock().tls
+        {
+            let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
+            let _ = self.tls_facts.set(Box::new(facts));
+        }
         let phase = opening.phase(is_shaking);
         if !is_shaking
             && let Some(request) = opening.request()
@@ -221,11 +263,8 @@ impl Connection {
                     let error = Error::new(Code::LimitMemory, "there is no memory for what came behind the answer");
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
-                if opening.end_to_end
-                    && let Some(tls) = &self.link.lock().tls
-                {
-                    let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
-                    let _ = self.tls_facts.set(Box::new(facts));
+                if let Some(deflate) = &agreed.deflate {
+                    rx.decoder.inflate(!deflate.server_no_context_takeover);
                 }
                 rx.opening = None;
                 let _ = self.agreed.set(agreed);
@@ -263,7 +302,7 @@ impl Connection {
 
     fn open_impatient(&self, rx: &mut Rx, over: Over, phase: Phase) -> Option<Result<Outcome, Error>> {
         let opening = rx.opening.as_mut()?;
-        if over == Over::Never && opening.by > now() {
+        if over == Over::Never && opening.by.is_none_or(|by| by > now()) {
             return Some(Ok(Outcome::Again));
         }
         let who = if phase == Phase::Proxy { "proxy" } else { "server" };

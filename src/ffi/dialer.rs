@@ -19,6 +19,10 @@ pub struct ws_dialer {
 }
 
 impl ws_dialer {
+    pub(super) fn new(client: Client) -> ws_dialer {
+        ws_dialer { client: Mutex::new(Arc::new(client)) }
+    }
+
     /// The decisions as they are now.
     pub(super) fn client(&self) -> Arc<Client> {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
@@ -66,7 +70,7 @@ fn interval(name: &str, ms: c_int) -> Result<u64, Error> {
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_new() -> *mut ws_dialer {
-    guard::make(|| ws_dialer { client: Mutex::new(Arc::new(Client::new(Dialer::new()))) })
+    guard::make(|| ws_dialer::new(Client::new(Dialer::new())))
 }
 
 /// Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since 0.1.

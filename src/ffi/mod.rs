@@ -8,8 +8,10 @@
 //! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod answers;
 mod batch;
 mod cancel;
+mod compression;
 mod connection;
 mod dialer;
 mod error;
@@ -22,8 +24,10 @@ mod status;
 mod tls;
 mod turns;
 
+pub use answers::*;
 pub use batch::*;
 pub use cancel::*;
+pub use compression::*;
 pub use connection::*;
 pub use dialer::*;
 pub use error::*;
@@ -38,8 +42,10 @@ pub use turns::*;
 mod tests {
     /// The files that export functions.
     const SOURCES: &[(&str, &str)] = &[
+        ("answers", include_str!("answers.rs")),
         ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
+        ("compression", include_str!("compression.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),

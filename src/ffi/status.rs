@@ -38,6 +38,8 @@ pub const WS_DEFAULT: c_int = -2;
 pub const WS_TEXT: c_int = 1;
 /// Bytes.
 pub const WS_BINARY: c_int = 2;
+/// With either of them, for ws_send: not to be compressed.
+pub const WS_UNCOMPRESSED: c_int = 64;
 
 /// For bytes from the peer.
 pub const WS_WANT_READ: c_int = 1;
@@ -176,6 +178,14 @@ pub const WS_E_TLS_REVOKED: c_int = -417;
 pub const WS_E_TLS_WEAK_KEY: c_int = -418;
 /// The server rejected the handshake.
 pub const WS_E_REJECTED: c_int = -501;
+/// The server redirects: connect where it points.
+pub const WS_E_REDIRECT: c_int = -510;
+/// The server redirects more often than is followed.
+pub const WS_E_REDIRECT_LIMIT: c_int = -511;
+/// The server redirects to nowhere that can be dialed.
+pub const WS_E_REDIRECT_LOCATION: c_int = -512;
+/// The server redirects from wss to ws.
+pub const WS_E_REDIRECT_DOWNGRADE: c_int = -513;
 /// The server's answer is not a well-formed HTTP head.
 pub const WS_E_HANDSHAKE_HEAD: c_int = -520;
 /// The server's answer is not HTTP/1.1.
@@ -364,6 +374,7 @@ mod tests {
         take(&mut left, "WANT_READ", 1);
         take(&mut left, "WANT_WRITE", 2);
         take(&mut left, "WANT_BUFFERED", 4);
+        take(&mut left, "UNCOMPRESSED", 64);
         take(&mut left, "STAT_ROUND_TRIP", 1);
         // As on the wire (RFC 8446 4.2.1).
         take(&mut left, "TLS_1_2", 0x0303);
