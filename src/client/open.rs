@@ -263,6 +263,9 @@ impl Connection {
                     let error = Error::new(Code::LimitMemory, "there is no memory for what came behind the answer");
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
+                if let Some(deflate) = &agreed.deflate {
+                    rx.decoder.inflate(!deflate.server_no_context_takeover);
+                }
                 rx.opening = None;
                 let _ = self.agreed.set(agreed);
                 self.start_keepalive();

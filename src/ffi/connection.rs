@@ -11,7 +11,7 @@ use super::error::ws_error;
 use super::fields::{Fields, c_text, pointer};
 use super::guard;
 use super::message::ws_message;
-use super::status::{WS_NOWAIT, wait};
+use super::status::{WS_NOWAIT, WS_UNCOMPRESSED, wait};
 use crate::client::{Connection, Outcome};
 use crate::error::{Code, Error};
 use crate::protocol::message::Kind;
@@ -40,6 +40,7 @@ struct Facts {
     tls: OnceLock<(CString, CString)>,
     /// With a NUL behind it; set once it is known.
     close_reason: OnceLock<Box<[u8]>>,
+    extensions: OnceLock<CString>,
     url: OnceLock<CString>,
     redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
@@ -76,6 +77,14 @@ impl ws_conn {
         let fault = Error::new(Code::Internal, "a fault inside the library ended this connection");
         if self.fault.set(fault).is_ok() {
             self.connection.fail_internal();
+        }
+    }
+
+    /// The agreed extensions, for C; empty while the handshake is under way.
+    pub(super) fn extensions(&self) -> *const c_char {
+        match self.connection.extensions() {
+            "" => c"".as_ptr(),
+            extensions => self.facts().extensions.get_or_init(|| c_text(extensions)).as_ptr(),
         }
     }
 
@@ -165,8 +174,8 @@ pub unsafe extern "C" fn ws_subprotocol(conn: *const ws_conn) -> *const c_char {
 }
 
 /// Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
-/// WS_BINARY. data may be NULL when len is 0; it is neither changed nor kept. Any number of threads may
-/// send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any
+/// WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL when
+/// len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any
 /// later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise.
 /// WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1.
 #[must_use]
@@ -183,9 +192,13 @@ pub unsafe extern "C" fn ws_send(
     unsafe {
         guard::call(error, || {
             let conn = guard::living("conn", conn)?;
-            let kind = data_kind(kind)?;
+            let (kind, may_deflate) = (data_kind(kind & !WS_UNCOMPRESSED)?, kind & WS_UNCOMPRESSED == 0);
             let data = guard::bytes("data", data, len)?;
-            conn.connection.send(kind, data, wait(timeout_ms, None)?)
+            let wait = wait(timeout_ms, None)?;
+            match may_deflate {
+                true => conn.connection.send(kind, data, wait),
+                false => conn.connection.send_uncompressed(kind, data, wait),
+            }
         })
     }
 }
