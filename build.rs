@@ -9,7 +9,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that declare something for C, in the order of their declarations.
-const SOURCES: [&str; 8] = ["status", "error", "message", "dialer", "connection", "batch", "turns", "cancel"];
+const SOURCES: [&str; 9] = ["status", "error", "message", "dialer", "connection", "batch", "turns", "cancel", "pieces"];
 
 /// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;

@@ -18,7 +18,7 @@ mod protocol;
 mod target;
 mod wait;
 
-pub use client::{Cancel, Client, Connection, Outcome, Wants};
+pub use client::{Cancel, Client, Connection, Outcome, Piece, Wants};
 pub use dialer::Dialer;
 pub use error::{Code, Error, Phase, Rejection};
 pub use headers::Headers;

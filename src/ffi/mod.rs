@@ -18,6 +18,7 @@ mod guard;
 #[cfg(feature = "test-hooks")]
 mod hooks;
 mod message;
+mod pieces;
 mod status;
 mod turns;
 
@@ -29,19 +30,21 @@ pub use error::*;
 #[cfg(feature = "test-hooks")]
 pub use hooks::*;
 pub use message::*;
+pub use pieces::*;
 pub use status::*;
 pub use turns::*;
 
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 8] = [
+    const SOURCES: [(&str, &str); 9] = [
         ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
+        ("pieces", include_str!("pieces.rs")),
         ("status", include_str!("status.rs")),
         ("turns", include_str!("turns.rs")),
     ];

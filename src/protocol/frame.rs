@@ -17,7 +17,7 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 /// The longest header of a server's frame: two bytes and an eight-byte length.
 const MAX_SERVER_HEADER: usize = 10;
 
-const FIN: u8 = 0x80;
+pub(crate) const FIN: u8 = 0x80;
 const RSV: [(u8, &str); 3] = [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")];
 const MASK: u8 = 0x80;
 const LEN_16: u8 = 126;
