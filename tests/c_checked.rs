@@ -6,10 +6,11 @@ mod common;
 use common::c::{self, Build};
 use common::server;
 
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 12] = [
     "null.c",
     "message.c",
     "batch.c",
+    "pieces.c",
     "states.c",
     "values.c",
     "sigpipe.c",

@@ -67,7 +67,10 @@ impl Connection {
 
     /// `tx`, when a whole message may be put in now; else the answer.
     #[inline]
-    pub(super) fn enter_for_message(&self, patience: Patience<'_>) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
+    pub(super) fn enter_for_message(
+        &self,
+        patience: Patience<'_>,
+    ) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
         loop {
             let tx = match self.enter_tx(patience)? {
                 Ok(tx) => tx,
@@ -111,7 +114,8 @@ fn next(begun: Option<&Fragments>, kind: Option<Kind>, data: &[u8], is_final: bo
         (None, Some(kind)) if kind.is_data() => Fragments { kind, utf8: Utf8::default() },
         (Some(begun), Some(_)) => {
             let number = begun.kind as i32;
-            let sentence = format!("the message that is being sent in fragments is of kind {number}: so are all of them, or 0");
+            let sentence =
+                format!("the message that is being sent in fragments is of kind {number}: so are all of them, or 0");
             return Err(Error::new(Code::UsageKind, sentence));
         }
         (None, _) => {

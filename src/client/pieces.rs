@@ -165,10 +165,8 @@ impl Connection {
         let ended = if let Some(Event::Message(kind)) = event { Some(kind) } else { None };
         piece.len += put;
         piece.is_final = ended.is_some();
-        if let Some(kind) = ended.or(rx.decoder.kind()) {
-            piece.kind = kind;
-        }
         if put > 0 || ended.is_some() {
+            piece.kind = ended.or(rx.decoder.kind()).unwrap_or(Kind::Binary);
             rx.in_pieces = ended.is_none();
         }
     }

@@ -75,7 +75,11 @@ impl Connection {
         let is_wet = !rx.dry && rx.over.is_none() && (!rx.plain.is_empty() || !rx.cipher.is_empty());
         // A close frame that is still to leave is told of only when it has left; a closer need not be told.
         let has_end = !rx.told && !rx.drains && !write && (rx.over.is_some() || has_failed);
-        Wants { read: read && !has_failed, write, buffered: is_wet || has_end || !rx.ready.is_empty() || rx.has_piece() }
+        Wants {
+            read: read && !has_failed,
+            write,
+            buffered: is_wet || has_end || !rx.ready.is_empty() || rx.has_piece(),
+        }
     }
 
     /// How long to wait at the most before the next call: until the next ping, the limit of a pong, of the handshake or

@@ -264,7 +264,11 @@ pub unsafe extern "C" fn ws_dialer_set_control_delivery(
 /// With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_dialer_set_auto_pong(dialer: *mut ws_dialer, on: c_int, error: *mut *mut ws_error) -> c_int {
+pub unsafe extern "C" fn ws_dialer_set_auto_pong(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
     // SAFETY: each is NULL or what the manual asks for.
     unsafe {
         guard::call(error, || {
