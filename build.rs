@@ -9,7 +9,20 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that declare something for C, in the order of their declarations.
-const SOURCES: [&str; 9] = ["status", "error", "message", "dialer", "connection", "batch", "turns", "cancel", "pieces"];
+const SOURCES: &[&str] = &[
+    "status",
+    "error",
+    "message",
+    "dialer",
+    "compression",
+    "tls",
+    "connection",
+    "batch",
+    "pieces",
+    "turns",
+    "cancel",
+    "answers",
+];
 
 /// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;

@@ -78,6 +78,11 @@ fn a_loop_may_do_the_waiting() {
 }
 
 #[test]
+fn redirects_are_followed_and_a_jar_has_its_say() {
+    run("answers.c");
+}
+
+#[test]
 fn a_token_ends_every_wait_and_loses_nothing() {
     run("cancel.c");
 }

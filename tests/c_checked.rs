@@ -16,6 +16,7 @@ const PROGRAMS: [&str; 12] = [
     "sigpipe.c",
     "descriptors.c",
     "threads.c",
+    "answers.c",
     "memory.c",
     "loops.c",
     "cancel.c",

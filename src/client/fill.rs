@@ -76,7 +76,7 @@ impl Rx {
 impl Connection {
     /// Reads more.
     pub(super) fn fill(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
-        let filled = if self.secure {
+        let filled = if self.secure && !rx.in_clear {
             self.fill_secure(rx, patience)
         } else if let Some(over) = rx.is_spent(patience) {
             Filled::Impatient(over)
@@ -215,6 +215,7 @@ impl Connection {
                 Ok(_) if rx.plain.len() > before || shakes_hands => return Some(Filled::Some(None)),
                 Ok(Opened::Bounded) => {}
                 Ok(Opened::Closed) => return Some(Filled::End(End::Eof)),
+                Ok(Opened::Cut) => return Some(Filled::End(End::Truncated)),
                 Ok(Opened::More) => return None,
             }
         }

@@ -4,7 +4,8 @@
 use super::connection::{Connection, Outcome, Tx};
 use super::send::SMALL;
 use super::sync::{MutexGuard, Ordering};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Phase};
+use crate::protocol::deflate::Manner;
 use crate::protocol::encoder;
 use crate::protocol::message::Kind;
 use crate::protocol::utf8::Utf8;
@@ -16,13 +17,16 @@ pub(super) struct Fragments {
     kind: Kind,
     /// The text so far, for a fragment may cut a character.
     utf8: Utf8,
+    /// How it is compressed, if it is.
+    manner: Option<Manner>,
 }
 
 impl Connection {
     /// Sends the next fragment of a message, the first one if none is under way. Other senders wait until the one that
     /// `is_final`; pings, pongs and a close go between. `kind` is the message's; behind the first it may be `None`. Each
     /// fragment is taken whole or not at all, answers as for `send`. Text may be cut anywhere, and is checked before anything
-    /// of a fragment is sent.
+    /// of a fragment is sent. The message is compressed where that is agreed and on, each fragment so that what it holds can
+    /// be had from those that came.
     pub fn send_fragment(
         &self,
         kind: impl Into<Option<Kind>>,
@@ -30,20 +34,57 @@ impl Connection {
         is_final: bool,
         wait: Wait,
     ) -> Result<Outcome, Error> {
-        let kind = kind.into();
+        self.send_part(kind.into(), data, is_final, true, wait)
+    }
+
+    /// The same, uncompressed; the first fragment decides for all.
+    pub fn send_fragment_uncompressed(
+        &self,
+        kind: impl Into<Option<Kind>>,
+        data: &[u8],
+        is_final: bool,
+        wait: Wait,
+    ) -> Result<Outcome, Error> {
+        self.send_part(kind.into(), data, is_final, false, wait)
+    }
+
+    fn send_part(
+        &self,
+        kind: Option<Kind>,
+        data: &[u8],
+        is_final: bool,
+        may_deflate: bool,
+        wait: Wait,
+    ) -> Result<Outcome, Error> {
         self.call(wait, |patience| {
             let mut tx = match self.enter_tx(patience)? {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
-            let next = match next(tx.fragments.as_deref(), kind, data, is_final) {
+            let is_first = tx.fragments.is_none();
+            let mut deflated = Vec::new();
+            let next = next(tx.fragments.as_deref(), kind, data, is_final).and_then(|mut next| {
+                if is_first && may_deflate {
+                    next.manner = self.fragments_manner(data, is_final);
+                }
+                if let Some(manner) = next.manner {
+                    let part = tx.deflater.part(manner, data, is_final, &mut deflated);
+                    part.map_err(|error| self.about_us(error.in_phase(Phase::Send)))?;
+                }
+                Ok(next)
+            });
+            let next = match next {
                 Ok(next) => next,
                 Err(error) => {
                     self.leave_tx(tx, Ok(()), Wait::Never.into())?;
                     return Err(error);
                 }
             };
-            let turned = encoder::fragment_bits(next.kind, tx.fragments.is_none(), is_final);
+            let mut turned = encoder::fragment_bits(next.kind, is_first, is_final);
+            let data = if next.manner.is_some() { &deflated[..] } else { data };
+            if next.manner.is_some() && is_first {
+                turned |= encoder::DEFLATED;
+            }
             let put = match data.len() {
                 ..=SMALL => self.put_small(&mut tx, next.kind, data, turned, patience),
                 _ => self.put_message(&mut tx, next.kind, data, turned, patience).map(drop),
@@ -111,7 +152,7 @@ fn next(begun: Option<&Fragments>, kind: Option<Kind>, data: &[u8], is_final: bo
     let mut next = match (begun, kind) {
         (Some(begun), None) => begun.clone(),
         (Some(begun), Some(kind)) if kind == begun.kind => begun.clone(),
-        (None, Some(kind)) if kind.is_data() => Fragments { kind, utf8: Utf8::default() },
+        (None, Some(kind)) if kind.is_data() => Fragments { kind, utf8: Utf8::default(), manner: None },
         (Some(begun), Some(_)) => {
             let number = begun.kind as i32;
             let sentence =

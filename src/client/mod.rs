@@ -6,6 +6,7 @@ mod cancel;
 mod close;
 mod connection;
 mod control;
+mod deflate;
 mod dial;
 mod fill;
 mod fragments;

@@ -12,10 +12,13 @@ use super::sync::Ordering;
 use crate::error::{Code, Error, Phase};
 use crate::protocol::decoder::Event;
 use crate::protocol::message::Kind;
-use crate::wait::{Patience, Wait};
+use crate::wait::{Over, Patience, Wait};
 
 /// The longest payload of a control frame (RFC 6455 5.5), which is never cut.
 const CONTROL: usize = 125;
+
+/// So much at a time is decoded ahead.
+const AHEAD: usize = 64 * 1024;
 
 /// A piece of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +140,42 @@ impl Connection {
             }
         }
         Some(Turn::Over)
+    }
+
+    /// What `process` makes of the bytes that were read already: a message in pieces not further than may be read ahead,
+    /// however much may come out of few bytes.
+    pub(super) fn next_ahead(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Turn> {
+        if !rx.streams || rx.over.is_some() {
+            return self.next_buffered(rx, patience);
+        }
+        rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+        while !rx.is_full(self.read_ahead) {
+            let len = rx.message.len();
+            if rx.message.try_reserve(AHEAD).is_err() {
+                break;
+            }
+            rx.message.resize(len + AHEAD, 0);
+            let decoded = rx.decoder.decode_into(rx.plain.filled(), &mut rx.message[len..]);
+            rx.message.truncate(len + decoded.put);
+            rx.plain.consume(decoded.taken);
+            let turn = match decoded.event {
+                Ok(None) if decoded.put < AHEAD => {
+                    if rx.message.is_empty() {
+                        rx.message = Vec::new();
+                    }
+                    return None;
+                }
+                Ok(event) => event.and_then(|event| self.meet(rx, event)),
+                Err(violation) => {
+                    rx.over = Some(Err(self.fail(violation, Phase::Recv)));
+                    Some(Turn::Over)
+                }
+            };
+            if turn.is_some() {
+                return turn;
+            }
+        }
+        Some(Turn::Impatient(Over::Never))
     }
 
     /// Reads more: straight into `to` where a large payload is awaited and nothing lies before it.

@@ -25,8 +25,18 @@ pub(super) const SMALL: usize = 1024;
 
 impl Connection {
     /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
-    /// `Done` or `Pending`, whatever ended the wait.
+    /// `Done` or `Pending`, whatever ended the wait. It is compressed where that is agreed, on and worth it.
     pub fn send(&self, kind: Kind, data: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        self.send_whole(kind, data, true, wait)
+    }
+
+    /// The same for a message that is never compressed: because it is compressed already, or holds a secret beside what
+    /// others chose.
+    pub fn send_uncompressed(&self, kind: Kind, data: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        self.send_whole(kind, data, false, wait)
+    }
+
+    fn send_whole(&self, kind: Kind, data: &[u8], may_deflate: bool, wait: Wait) -> Result<Outcome, Error> {
         if kind != Kind::Binary {
             check(kind, data)?;
         }
@@ -35,9 +45,18 @@ impl Connection {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
+            let mut deflated = Vec::new();
+            let (data, reserved) = match self.deflate(&mut tx, data, may_deflate, &mut deflated) {
+                Ok(false) => (data, 0),
+                Ok(true) => (&deflated[..], encoder::DEFLATED),
+                Err(error) => {
+                    self.leave_tx(tx, Ok(()), Wait::Never.into())?;
+                    return Err(self.about_us(error.in_phase(Phase::Send)));
+                }
+            };
             let put = match data.len() {
-                ..=SMALL => self.put_small(&mut tx, kind, data, 0, patience),
-                _ => self.put_message(&mut tx, kind, data, 0, patience).map(drop),
+                ..=SMALL => self.put_small(&mut tx, kind, data, reserved, patience),
+                _ => self.put_message(&mut tx, kind, data, reserved, patience).map(drop),
             };
             self.leave_tx(tx, put, patience)
         })

@@ -36,7 +36,7 @@ impl Rx {
         self.ready.push_back(Message { kind, data: std::mem::take(&mut self.message) });
     }
 
-    fn is_full(&self, read_ahead: (usize, usize)) -> bool {
+    pub(super) fn is_full(&self, read_ahead: (usize, usize)) -> bool {
         // Of a message that is received in pieces what was read of it counts: it need not be whole to be taken.
         let waiting = self.ready_bytes + if self.streams { self.message.len() } else { 0 };
         self.ready.len() >= read_ahead.0.max(1) || waiting >= read_ahead.1.max(1)
@@ -90,7 +90,7 @@ impl Connection {
         }
         let (opening, is_full) = match self.rx.try_lock() {
             Some(rx) if rx.told && matches!(rx.over, Some(Err(_))) => return None,
-            Some(rx) => (rx.opening.as_ref().map(|opening| opening.by()), rx.is_full(self.read_ahead)),
+            Some(rx) => (rx.opening.as_ref().and_then(|opening| opening.by()), rx.is_full(self.read_ahead)),
             None => (None, false),
         };
         let (tick, end_by) = {
@@ -159,7 +159,7 @@ impl Connection {
     fn read_ahead(&self, rx: &mut Rx, patience: Patience<'_>) {
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         while rx.over.is_none() && !rx.is_full(self.read_ahead) {
-            match self.next_buffered(rx, patience).or_else(|| self.read_more(rx, patience)) {
+            match self.next_ahead(rx, patience).or_else(|| self.read_more(rx, patience)) {
                 Some(Turn::Message(kind)) => rx.keep(kind),
                 Some(Turn::Over | Turn::Impatient(_)) => return,
                 Some(Turn::Ready) | None => {}
@@ -173,7 +173,7 @@ impl Connection {
         self.memory_only()?;
         let mut rx = self.rx.lock();
         // What is there already is worth a call before more of it.
-        let waiting = if self.secure { rx.cipher.len() } else { rx.plain.len() };
+        let waiting = if self.secure && !rx.in_clear { rx.cipher.len() } else { rx.plain.len() };
         let is_full = rx.is_full(self.read_ahead) || waiting >= MOST_WAITING;
         let has_ended = self.stream.has_ended() || matches!(rx.over, Some(Err(_)));
         if has_ended || (is_full && rx.input.is_none()) {
@@ -206,7 +206,7 @@ impl Connection {
             return Err(Error::new(Code::UsageState, sentence));
         }
         input.fill(n);
-        let to = if self.secure { &mut rx.cipher } else { &mut rx.plain };
+        let to = if self.secure && !rx.in_clear { &mut rx.cipher } else { &mut rx.plain };
         if to.is_empty() {
             *to = *input;
         } else if to.extend(input.filled()).is_err() {

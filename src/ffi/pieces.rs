@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use super::connection::{data_kind, ws_conn};
 use super::error::ws_error;
 use super::guard;
-use super::status::wait;
+use super::status::{WS_UNCOMPRESSED, wait};
 use crate::client::{Outcome, Piece};
 
 /// Sends a message in fragments, of which this is the next: is_final 0 for all but the last. kind is the
@@ -29,9 +29,14 @@ pub unsafe extern "C" fn ws_send_fragment(
     unsafe {
         guard::call(error, || {
             let conn = guard::living("conn", conn)?;
+            let (kind, may_deflate) = (kind & !WS_UNCOMPRESSED, kind & WS_UNCOMPRESSED == 0);
             let kind = if kind == 0 { None } else { Some(data_kind(kind)?) };
             let data = guard::bytes("data", data, len)?;
-            conn.connection().send_fragment(kind, data, is_final != 0, wait(timeout_ms, None)?)
+            let wait = wait(timeout_ms, None)?;
+            match may_deflate {
+                true => conn.connection().send_fragment(kind, data, is_final != 0, wait),
+                false => conn.connection().send_fragment_uncompressed(kind, data, is_final != 0, wait),
+            }
         })
     }
 }

@@ -7,8 +7,10 @@ use std::fmt;
 
 use tungstenite::handshake::derive_accept_key;
 
+use super::deflate::{self, Agreement};
 use super::http::{Body, Head, HeadParser, base64, basic_authorization};
-use crate::dialer::Dialer;
+use super::redirect::{self, Redirects};
+use crate::dialer::{DeflateOptions, Dialer};
 use crate::error::{Code, Error, Phase, Rejection, quoted};
 use crate::target::Target;
 
@@ -20,6 +22,10 @@ const MAX_INTERIM: usize = 16;
 pub(crate) struct Agreed {
     /// The server's choice; `None` when it chose none.
     pub(crate) subprotocol: Option<String>,
+    /// permessage-deflate, when the server chose it.
+    pub(crate) deflate: Option<Agreement>,
+    /// The extensions as the server answered, written in our way; empty when there are none.
+    pub(crate) extensions: String,
     /// The answer's head.
     pub(crate) head: Head,
 }
@@ -31,7 +37,9 @@ pub(crate) struct Handshake {
     accept: String,
     offered: Vec<String>,
     require_subprotocol: bool,
+    deflate: DeflateOptions,
     max_body: usize,
+    redirects: Option<Box<Redirects>>,
     state: State,
 }
 
@@ -55,18 +63,26 @@ pub(crate) enum Progress {
 
 impl Handshake {
     /// An exchange with `target`, with 16 fresh random bytes as its key. Nothing is sent by this, so that it may be
-    /// made before connecting, and what cannot succeed fails before anything is sent.
-    pub(crate) fn new(target: &Target, dialer: &Dialer, key: [u8; 16]) -> Result<Handshake, Error> {
+    /// made before connecting, and what cannot succeed fails before anything is sent. `cookies` go into the request's
+    /// one `Cookie` field (RFC 6265 5.4), behind those of the user.
+    pub(crate) fn new(
+        target: &Target,
+        dialer: &Dialer,
+        key: [u8; 16],
+        cookies: Option<&[u8]>,
+    ) -> Result<Handshake, Error> {
         if dialer.require_subprotocol && dialer.subprotocols.is_empty() {
             return Err(Error::new(Code::OptionSubprotocol, "a subprotocol is required but none is offered"));
         }
         let key = base64(&key);
         Ok(Handshake {
-            request: request(target, dialer, &key),
+            request: request(target, dialer, &key, cookies),
             accept: derive_accept_key(key.as_bytes()),
             offered: dialer.subprotocols.clone(),
             require_subprotocol: dialer.require_subprotocol,
+            deflate: dialer.deflate,
             max_body: dialer.max_rejection_body,
+            redirects: Redirects::new(target, dialer),
             state: State::Head { came: Vec::new(), parser: HeadParser::default(), interim: 0 },
         })
     }
@@ -142,6 +158,11 @@ impl Handshake {
                 return self.verify(head).map(|agreed| Progress::Done { agreed: Box::new(agreed), rest });
             }
             // RFC 9110 15.2: interim answers may come unasked for and are skipped.
+            if let Some(redirects) = &self.redirects
+                && redirect::is_redirect(head.status)
+            {
+                return Err(redirects.judge(head));
+            }
             if head.status >= 200 {
                 let mut body = Body::new(&head, self.max_body);
                 body.feed(came);
@@ -171,13 +192,13 @@ impl Handshake {
         check_upgrade(&head)?;
         check_connection(&head)?;
         check_accept(&head, &self.accept)?;
-        check_extensions(&head)?;
+        let (deflate, extensions) = deflate::answered(&head.headers, &self.deflate)?.unzip();
         let subprotocol = check_subprotocol(&head, &self.offered)?;
         if subprotocol.is_none() && self.require_subprotocol {
             let text = format!("the server chose none of the offered subprotocols ({})", self.offered.join(", "));
             return Err(Error::new(Code::HandshakeNoSubprotocol, text));
         }
-        Ok(Agreed { subprotocol, head })
+        Ok(Agreed { subprotocol, deflate, extensions: extensions.unwrap_or_default(), head })
     }
 }
 
@@ -194,7 +215,7 @@ impl fmt::Debug for Handshake {
 }
 
 /// RFC 6455 4.1, the requirements on the opening handshake; the order of the fields is ours.
-fn request(target: &Target, dialer: &Dialer, key: &str) -> Vec<u8> {
+fn request(target: &Target, dialer: &Dialer, key: &str, mut cookies: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = format!("GET {} HTTP/1.1\r\n", target.request_target).into_bytes();
     let host = dialer.headers.first("host").unwrap_or(target.host_header.as_bytes());
     push_field(&mut bytes, "Host", host);
@@ -205,14 +226,25 @@ fn request(target: &Target, dialer: &Dialer, key: &str) -> Vec<u8> {
     if !dialer.subprotocols.is_empty() {
         push_field(&mut bytes, "Sec-WebSocket-Protocol", dialer.subprotocols.join(", ").as_bytes());
     }
+    if let Some(offer) = deflate::offer(&dialer.deflate) {
+        push_field(&mut bytes, "Sec-WebSocket-Extensions", offer.as_bytes());
+    }
     // A user who sets Authorization has said more precisely what is wanted than the address has.
-    if let Some((user, password)) = &target.credentials
+    if let Some((user, password)) = redirect::credentials(target, dialer)
         && dialer.headers.first("authorization").is_none()
     {
         push_field(&mut bytes, "Authorization", basic_authorization(user, password).as_bytes());
     }
+    if dialer.headers.first("cookie").is_none()
+        && let Some(cookies) = cookies.take()
+    {
+        push_field(&mut bytes, "Cookie", cookies);
+    }
     for (name, value) in dialer.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
-        push_field(&mut bytes, name, value);
+        match cookies.take_if(|_| name.eq_ignore_ascii_case("cookie")) {
+            Some(cookies) => push_field(&mut bytes, name, &[value, b"; ", cookies].concat()),
+            None => push_field(&mut bytes, name, value),
+        }
     }
     bytes.extend_from_slice(b"\r\n");
     bytes
@@ -262,16 +294,6 @@ fn check_accept(head: &Head, accept: &str) -> Result<(), Error> {
     }
     let text = format!("the server's Sec-WebSocket-Accept is {}, expected \"{accept}\"", quoted(value));
     Err(Error::new(Code::HandshakeAccept, text))
-}
-
-fn check_extensions(head: &Head) -> Result<(), Error> {
-    match head.headers.tokens("sec-websocket-extensions").next() {
-        None => Ok(()),
-        Some(extension) => {
-            let text = format!("the server chose the extension {}, none was offered", quoted(extension));
-            Err(Error::new(Code::HandshakeExtension, text))
-        }
-    }
 }
 
 fn check_subprotocol(head: &Head, offered: &[String]) -> Result<Option<String>, Error> {
