@@ -158,7 +158,7 @@ impl Connection {
         }
         rx.large = true;
         let most = to.len().min(usize::try_from(awaited).unwrap_or(usize::MAX));
-        let read = self.read_socket(patience, |block| self.stream.recv(&mut to[..most], block));
+        let read = self.read_socket(patience, false, |block| self.stream.recv(&mut to[..most], block));
         rx.dry = matches!(read, Ok(Read::Impatient(_)));
         Some(match read {
             Ok(Read::Bytes(0)) => Filled::End(End::Eof),
