@@ -34,13 +34,13 @@ type Conn struct {
 	reader // of the goroutine that reads
 	writer // of whoever holds the slot
 
-	deadlines     sync.Mutex
-	readDeadline  time.Time
-	writeDeadline time.Time
-	readsBroken   bool // the deadline of netConn is not the user's: a context is done, or it is over
+	deadlines        sync.Mutex
+	readDeadline     time.Time
+	writeDeadline    time.Time
+	readsBroken      bool // the deadline of netConn is not the user's: a context is done, or it is over
 	compressionLevel int
 	compressionOff   bool
-	over          bool // C knows a failure that the stream does not
+	over             bool // C knows a failure that the stream does not
 }
 
 func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {

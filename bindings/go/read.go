@@ -31,7 +31,7 @@ type reader struct {
 	readIO   error
 	readStep func(fd uintptr) bool
 	current  *messageReader // of NextReader
-	readBuf  []byte // for what is no socket, which cannot be waited for without one
+	readBuf  []byte         // for what is no socket, which cannot be waited for without one
 }
 
 var errWouldBlock = errors.New("nothing to read now")
@@ -108,11 +108,14 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 		if kind < CloseMessage {
 			return kind, data, nil
 		}
-		err := c.handleControl(kind, data)
-		c.received()
-		if err != nil {
+		if err := c.handleControl(kind, data); err != nil {
+			// It is over: what came behind is not told.
+			k := c.h.kit
+			c.h.kit = nil
+			k.giveBack()
 			return -1, nil, err
 		}
+		c.received()
 	}
 	return -1, nil, errNoMessage
 }

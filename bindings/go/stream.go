@@ -41,6 +41,7 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 type messageReader struct {
 	c     *Conn
 	data  []byte
+	kind  int
 	whole bool // the message is the kit's next one
 	final bool // no piece follows
 }
@@ -49,7 +50,7 @@ type messageReader struct {
 func (m *messageReader) begin() (int, error) {
 	c := m.c
 	if k := c.h.kit; k != nil && k.holdsMessage() {
-		kind, data, err := c.receive(context.Background())
+		kind, data, err := c.keptMessage()
 		if err == nil {
 			m.data, m.whole, m.final = data, true, true
 			return kind, nil

@@ -29,10 +29,15 @@ import (
 type writer struct {
 	slot        chan struct{}
 	owed        atomic.Bool
-	inside      bool   // C holds bytes that were shown and not taken
-	rest        []byte // bytes that were taken and not written, before all others
-	writeErr    error  // nothing can be written any more
+	inside      bool          // C holds bytes that were shown and not taken
+	rest        []byte        // bytes that were taken and not written, before all others
+	fragmented  chan struct{} // closed when the message in fragments is whole; nil when there is none
+	writeErr    error         // nothing can be written any more
 	deadlineSet time.Time
+
+	writers       sync.Mutex
+	currentWriter *messageWriter
+	isCloseSent   atomic.Bool
 }
 
 // closeLimit bounds what is written for nobody who waits.
@@ -162,6 +167,10 @@ func (c *Conn) put(o *outgoing, buffer *[kitOut]byte, out *C.wsgo_output) error 
 	case err == nil && o.first:
 		c.fragmented = make(chan struct{})
 	case c.fragmented != nil && (err != nil || o.final):
+		if err != nil {
+			// Its beginning is out, and nothing can follow but its end, which will not come.
+			c.writeErr = err
+		}
 		close(c.fragmented)
 		c.fragmented = nil
 	}
