@@ -82,7 +82,9 @@ impl Connection {
         while batch.has_room_for(0, most) {
             if rx.over.is_none() {
                 rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+                let before = (batch.len(), batch.data().len());
                 let taken = batch.decode(&mut rx.decoder, rx.plain.filled(), most);
+                self.arrived.messages(batch.len() - before.0, batch.data().len() - before.1);
                 rx.plain.consume(taken);
             }
             match self.next_buffered(rx, patience) {
@@ -145,7 +147,7 @@ impl Connection {
     /// Takes message after message and writes portion by portion. Once the caller's time is over the rest is only taken,
     /// as far as the limit of unsent bytes allows: what as many sends would have done.
     fn put_batch(&self, tx: &mut Tx, gather: &mut Gather<'_>) -> Result<(), Lost> {
-        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        let portion = if self.secure { self.write_size().min(SEALED) } else { self.write_size() };
         while gather.taken < gather.messages.len() && gather.refusal.is_none() {
             let (kind, data) = gather.messages.get(gather.taken);
             let gathered = if self.secure { tx.plain.len() } else { tx.wire.len() };
@@ -165,6 +167,7 @@ impl Connection {
                 let len = encoder::message_frame(room, kind, data, random::mask_key());
                 to.fill(len);
             }
+            self.sent.message(data.len());
             gather.taken += 1;
         }
         self.write_gathered(tx, gather)

@@ -5,12 +5,13 @@
 //! drawing.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::cancel::Cancel;
+use super::figures::Moved;
 use super::keepalive::Keepalive;
 use super::link::Link;
 use super::open::{Opening, Trip};
@@ -26,6 +27,7 @@ use crate::protocol::decoder::Decoder;
 use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
 use crate::target::{Target, display, route};
+use crate::transcript::{self, Hop, Times};
 use crate::wait::{Over, Wait};
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
@@ -64,7 +66,11 @@ impl From<Over> for Outcome {
 pub struct Connection {
     pub(super) stream: Stream,
     pub(super) rx: Mutex<Rx>,
+    /// Counted by who holds `rx`.
+    pub(super) arrived: Moved,
     pub(super) tx: Mutex<Tx>,
+    /// Counted by who holds `tx`.
+    pub(super) sent: Moved,
     pub(super) link: Mutex<Link>,
     /// Something changed that a closer may wait for; goes with `link`.
     pub(super) turn: Condvar,
@@ -81,12 +87,14 @@ pub struct Connection {
     pub(super) keeps_alive: bool,
     keepalive: Option<Box<(Duration, Option<Duration>)>>,
     pub(super) interruptible: bool,
-    pub(super) read_size: usize,
-    pub(super) write_size: usize,
-    pub(super) read_ahead: (usize, usize),
+    read_size: u32,
+    write_size: u32,
+    read_ahead: (u32, u32),
     pub(super) received: OnceLock<Box<Close>>,
     pub(super) agreed: OnceLock<Box<Agreed>>,
-    pub(super) tls_facts: OnceLock<Box<(&'static str, &'static str)>>,
+    pub(super) times: OnceLock<Times>,
+    /// TLS by version and cipher, and the way of the dial, where there is the one or the other to tell.
+    pub(super) told: OnceLock<Box<Told>>,
     pub(super) token: Mutex<Option<Arc<Cancel>>>,
     pub(super) has_token: AtomicBool,
     /// The process that made it.
@@ -94,12 +102,57 @@ pub struct Connection {
     /// The descriptor goes back to the caller who gave it.
     returned: bool,
     /// Kept from the start: the system forgets them when the connection is reset.
-    addresses: (Option<SocketAddr>, Option<SocketAddr>),
+    addresses: Addresses,
     url: Box<str>,
-    /// The proxy between, for error messages.
+    /// What most dials have nothing of.
+    detour: Option<Box<Detour>>,
+}
+
+/// What a handshake leaves behind, where there is more than the answer's fields.
+pub(super) type Told = (Option<(&'static str, &'static str)>, Vec<Arc<Hop>>);
+
+/// What lay between: a proxy, and redirects.
+struct Detour {
+    /// The proxy, for error messages.
     via: Option<Box<str>>,
-    /// How the dial came here, when a redirect led it.
     history: Option<Arc<History>>,
+}
+
+impl Detour {
+    fn new(via: Option<&str>, dialer: &Dialer) -> Option<Box<Detour>> {
+        let detour = Detour { via: via.map(Into::into), history: dialer.history.clone() };
+        (detour.via.is_some() || detour.history.is_some()).then(|| Box::new(detour))
+    }
+}
+
+/// Both ends of a TCP connection. Most are of IPv4, and an idle connection stays small.
+enum Addresses {
+    V4(SocketAddrV4, SocketAddrV4),
+    Other(Box<(Option<SocketAddr>, Option<SocketAddr>)>),
+    None,
+}
+
+impl Addresses {
+    fn of(stream: &Stream) -> Addresses {
+        match (stream.local_addr(), stream.peer_addr()) {
+            (Some(SocketAddr::V4(local)), Some(SocketAddr::V4(peer))) => Addresses::V4(local, peer),
+            (None, None) => Addresses::None,
+            other => Addresses::Other(Box::new(other)),
+        }
+    }
+
+    fn both(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        match self {
+            Addresses::V4(local, peer) => (Some((*local).into()), Some((*peer).into())),
+            Addresses::Other(both) => **both,
+            Addresses::None => (None, None),
+        }
+    }
+}
+
+/// A size in half the memory; what is larger stands for no limit.
+fn small(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 /// The receiving side.
@@ -168,7 +221,7 @@ impl Connection {
     /// A connection that has yet to open: `trip` lies before it on `stream`.
     pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, target: &Target, via: Option<&str>) -> Connection {
         let secure = trip.is_secure();
-        let (opening, tls) = Opening::new(trip);
+        let (opening, tls) = Opening::new(trip, dialer.transcript);
         let rx = Rx {
             opening: Some(Box::new(opening)),
             in_clear: secure && tls.is_none(),
@@ -188,10 +241,12 @@ impl Connection {
             spent: Spent::default(),
         };
         Connection {
-            addresses: (stream.local_addr(), stream.peer_addr()),
+            addresses: Addresses::of(&stream),
             stream,
             rx: Mutex::new(rx),
+            arrived: Moved::default(),
             tx: Mutex::new(Tx::default()),
+            sent: Moved::default(),
             secure,
             link: Mutex::new(Link { tls, ..Link::default() }),
             turn: Condvar::new(),
@@ -203,19 +258,19 @@ impl Connection {
             keeps_alive: dialer.keepalive.is_some(),
             keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
-            read_size: dialer.read_buffer,
-            write_size: dialer.write_buffer,
-            read_ahead: dialer.read_ahead,
+            read_size: small(dialer.read_buffer),
+            write_size: small(dialer.write_buffer),
+            read_ahead: (small(dialer.read_ahead.0), small(dialer.read_ahead.1)),
             received: OnceLock::new(),
             agreed: OnceLock::new(),
-            tls_facts: OnceLock::new(),
+            times: OnceLock::new(),
+            told: OnceLock::new(),
             token: Mutex::new(None),
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
             returned: false,
             url: target.url().into(),
-            via: via.map(Into::into),
-            history: dialer.history.clone(),
+            detour: Detour::new(via, dialer),
         }
     }
 
@@ -224,6 +279,21 @@ impl Connection {
         if let Some(&(every, within)) = self.keepalive.as_deref() {
             self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
         }
+    }
+
+    /// The most that one read takes from the socket.
+    pub(super) fn read_size(&self) -> usize {
+        self.read_size as usize
+    }
+
+    /// The most that one write gives to it.
+    pub(super) fn write_size(&self) -> usize {
+        self.write_size as usize
+    }
+
+    /// How many messages and bytes are read ahead.
+    pub(super) fn read_ahead(&self) -> (usize, usize) {
+        (self.read_ahead.0 as usize, self.read_ahead.1 as usize)
     }
 
     /// The subprotocol that the server chose; empty when none.
@@ -255,13 +325,13 @@ impl Connection {
 
     /// The status of the server's answer: 101; 0 while it is awaited.
     pub fn status(&self) -> u16 {
-        self.agreed.get().map_or(0, |agreed| agreed.head.status)
+        if self.is_open() { 101 } else { 0 }
     }
 
     /// The header fields of the server's answer.
     pub fn headers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
-        self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
+        self.agreed.get().map_or(&NONE, |agreed| &agreed.headers)
     }
 
     /// The address that took the connection, the last one where redirects were followed: without user and password.
@@ -271,27 +341,42 @@ impl Connection {
 
     /// The redirects that led here, the first one first.
     pub fn redirects(&self) -> &[Redirect] {
-        self.history.as_ref().map_or(&[], |history| &history.redirects)
+        self.detour.as_ref().and_then(|detour| detour.history.as_ref()).map_or(&[], |history| &history.redirects)
+    }
+
+    /// What the dial did, for people: phases with their times, heads with secrets masked, each check with its verdict.
+    /// `None` unless the dialer was told to keep it.
+    pub fn transcript(&self) -> Option<String> {
+        let hops = &self.told.get()?.1;
+        (!hops.is_empty()).then(|| transcript::text(hops))
+    }
+
+    pub(super) fn via(&self) -> Option<&str> {
+        self.detour.as_ref()?.via.as_deref()
+    }
+
+    pub(super) fn hops_before(&self) -> &[Arc<Hop>] {
+        self.detour.as_ref().and_then(|detour| detour.history.as_ref()).map_or(&[], |history| &history.hops)
     }
 
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.addresses.0
+        self.addresses.both().0
     }
 
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.addresses.1
+        self.addresses.both().1
     }
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        self.tls_facts.get().map(|facts| facts.0)
+        self.told.get()?.0.map(|(version, _)| version)
     }
 
     /// The cipher suite, or `None` without TLS.
     pub fn tls_cipher(&self) -> Option<&'static str> {
-        self.tls_facts.get().map(|facts| facts.1)
+        self.told.get()?.0.map(|(_, cipher)| cipher)
     }
 
     /// Ends the connection for a fault of our own; every later call tells.
@@ -326,7 +411,7 @@ impl Connection {
     }
 
     fn context(&self) -> String {
-        route(&display(&self.url), self.via.as_deref())
+        route(&display(&self.url), self.via())
     }
 
     /// Says whose error it is.

@@ -90,7 +90,7 @@ impl Connection {
     }
 
     fn fill_plain(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
-        let size = if rx.large { HEADER_READ } else { self.read_size };
+        let size = if rx.large { HEADER_READ } else { self.read_size() };
         let buffer = &mut rx.plain;
         let read = self.read_socket(patience, |block| {
             if self.stream.is_memory() {
@@ -140,7 +140,7 @@ impl Connection {
                 return Filled::Impatient(over);
             }
             rx.plain.rest();
-            let size = self.read_size;
+            let size = self.read_size();
             let cipher = &mut rx.cipher;
             let read = self.read_socket(patience, |block| {
                 if self.stream.is_memory() {
@@ -193,6 +193,7 @@ impl Connection {
             let unsent = self.settle(Some(false));
             match read(patience.may_block() && !unsent && next_ping.is_none()) {
                 Ok(n) => {
+                    self.arrived.wire(n);
                     self.note_bytes();
                     return Ok(Read::Bytes(n));
                 }

@@ -39,6 +39,9 @@ impl Connection {
                 ..=SMALL => self.put_small(&mut tx, kind, data, patience),
                 _ => self.put_message(&mut tx, kind, data, patience).map(drop),
             };
+            if put.is_ok() {
+                self.sent.message(data.len());
+            }
             self.leave_tx(tx, put, patience)
         })
     }
@@ -143,7 +146,10 @@ impl Connection {
         if tx.wire.is_empty() {
             self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
             match self.stream.send(frame, patience.may_block()) {
-                Ok(n) => frame = &frame[n..],
+                Ok(n) => {
+                    self.sent.wire(n);
+                    frame = &frame[n..];
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(Lost::Io(error)),
             }
@@ -167,7 +173,7 @@ impl Connection {
         let key = random::mask_key();
         let mut first = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
-        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        let portion = if self.secure { self.write_size().min(SEALED) } else { self.write_size() };
         let (mut header, mut at, mut over) = (&first[..header_len], 0, None);
         while at < data.len() {
             // The header counts too: else the first portion would need more than a buffer of the pool, or a record more.
@@ -211,7 +217,10 @@ impl Connection {
         self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
         while !tx.wire.is_empty() {
             match self.stream.send(tx.wire.filled(), patience.may_block()) {
-                Ok(n) => tx.wire.consume(n),
+                Ok(n) => {
+                    self.sent.wire(n);
+                    tx.wire.consume(n);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if let Some(over) = patience.over() {
                         return Ok(Some(over));
@@ -418,6 +427,7 @@ pub(super) fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
 fn put_control(tx: &mut Tx, link: &mut Link, control: Control, payload: &[u8]) -> Result<(), Error> {
     let mut frame = [0; MAX_CONTROL];
     let len = encoder::control_frame(&mut frame, control, payload, random::mask_key());
+    link.controls.get_or_insert_default().sent(control);
     put_bytes(tx, link, &frame[..len])
 }
 

@@ -41,6 +41,7 @@ struct Facts {
     /// With a NUL behind it; set once it is known.
     close_reason: OnceLock<Box<[u8]>>,
     url: OnceLock<CString>,
+    transcript: OnceLock<CString>,
     redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
 
@@ -56,6 +57,11 @@ impl ws_conn {
 
     pub(super) fn url(&self) -> &CString {
         self.facts().url.get_or_init(|| c_text(self.connection.url()))
+    }
+
+    pub(super) fn transcript(&self) -> Option<&CString> {
+        let text = self.connection.transcript()?;
+        Some(self.facts().transcript.get_or_init(|| c_text(text)))
     }
 
     pub(super) fn redirects(&self) -> &[(c_int, CString)] {

@@ -53,6 +53,8 @@ pub(crate) struct Decoder {
     /// What the frames of the message have declared so far.
     declared: u64,
     max_message: u64,
+    /// Data frames so far that were not the last of their message.
+    fragments: u64,
     utf8: Utf8,
     control: Vec<u8>,
     failed: Option<Error>,
@@ -78,6 +80,7 @@ impl Decoder {
             is_final: false,
             declared: 0,
             max_message: 0,
+            fragments: 0,
             utf8: Utf8::default(),
             control: Vec::new(),
             failed: None,
@@ -167,6 +170,11 @@ impl Decoder {
         &self.control
     }
 
+    /// How many data frames have begun that are not the last of their message.
+    pub(crate) fn fragments(&self) -> u64 {
+        self.fragments
+    }
+
     /// Whether a message has begun and is not whole.
     pub(crate) fn in_message(&self) -> bool {
         self.kind.is_some()
@@ -241,6 +249,7 @@ impl Decoder {
         }
         self.kind = Some(kind);
         self.is_final = header.is_final;
+        self.fragments += u64::from(!header.is_final);
         self.remaining = header.len;
         self.expect = Expect::Data;
         Ok(())
