@@ -5,7 +5,7 @@
 //! drawing.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,13 +17,14 @@ use super::link::Link;
 use super::open::{Opening, Trip};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::{Dialer, History};
+use crate::dialer::{DeflateOptions, Dialer, History};
 use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
+use crate::protocol::deflate::Deflater;
 use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
 use crate::target::{Target, display, route};
@@ -83,6 +84,9 @@ pub struct Connection {
     /// The holder of `tx` waits, or may at any moment.
     pub(super) tx_waits: AtomicBool,
     pub(super) max_message: AtomicU64,
+    /// The level that our messages are compressed with where that is agreed; 0 for not at all.
+    pub(super) deflate_level: AtomicUsize,
+    pub(super) deflate: DeflateOptions,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
     keepalive: Option<Box<(Duration, Option<Duration>)>>,
@@ -93,23 +97,19 @@ pub struct Connection {
     pub(super) received: OnceLock<Box<Close>>,
     pub(super) agreed: OnceLock<Box<Agreed>>,
     pub(super) times: OnceLock<Times>,
-    /// TLS by version and cipher, and the way of the dial, where there is the one or the other to tell.
-    pub(super) told: OnceLock<Box<Told>>,
+    pub(super) tls_facts: OnceLock<Box<(&'static str, &'static str)>>,
+    /// The last hop of the dial, where it is kept.
+    pub(super) hop: OnceLock<Arc<Hop>>,
     pub(super) token: Mutex<Option<Arc<Cancel>>>,
     pub(super) has_token: AtomicBool,
     /// The process that made it.
     pub(super) generation: u64,
     /// The descriptor goes back to the caller who gave it.
     returned: bool,
-    /// Kept from the start: the system forgets them when the connection is reset.
-    addresses: Addresses,
     url: Box<str>,
     /// What most dials have nothing of.
     detour: Option<Box<Detour>>,
 }
-
-/// What a handshake leaves behind, where there is more than the answer's fields.
-pub(super) type Told = (Option<(&'static str, &'static str)>, Vec<Arc<Hop>>);
 
 /// What lay between: a proxy, and redirects.
 struct Detour {
@@ -122,31 +122,6 @@ impl Detour {
     fn new(via: Option<&str>, dialer: &Dialer) -> Option<Box<Detour>> {
         let detour = Detour { via: via.map(Into::into), history: dialer.history.clone() };
         (detour.via.is_some() || detour.history.is_some()).then(|| Box::new(detour))
-    }
-}
-
-/// Both ends of a TCP connection. Most are of IPv4, and an idle connection stays small.
-enum Addresses {
-    V4(SocketAddrV4, SocketAddrV4),
-    Other(Box<(Option<SocketAddr>, Option<SocketAddr>)>),
-    None,
-}
-
-impl Addresses {
-    fn of(stream: &Stream) -> Addresses {
-        match (stream.local_addr(), stream.peer_addr()) {
-            (Some(SocketAddr::V4(local)), Some(SocketAddr::V4(peer))) => Addresses::V4(local, peer),
-            (None, None) => Addresses::None,
-            other => Addresses::Other(Box::new(other)),
-        }
-    }
-
-    fn both(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        match self {
-            Addresses::V4(local, peer) => (Some((*local).into()), Some((*peer).into())),
-            Addresses::Other(both) => **both,
-            Addresses::None => (None, None),
-        }
     }
 }
 
@@ -209,6 +184,7 @@ pub(super) struct Tx {
     pub(super) plain: Buffer,
     /// Bytes of before `wire`, lent to the caller to be written.
     pub(super) output: Option<Box<Buffer>>,
+    pub(super) deflater: Deflater,
 }
 
 impl Tx {
@@ -241,7 +217,6 @@ impl Connection {
             spent: Spent::default(),
         };
         Connection {
-            addresses: Addresses::of(&stream),
             stream,
             rx: Mutex::new(rx),
             arrived: Moved::default(),
@@ -255,6 +230,8 @@ impl Connection {
             rx_waits: AtomicBool::new(false),
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
+            deflate_level: AtomicUsize::new(if dialer.deflate.is_offered { dialer.deflate.level.into() } else { 0 }),
+            deflate: dialer.deflate,
             keeps_alive: dialer.keepalive.is_some(),
             keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
@@ -264,7 +241,8 @@ impl Connection {
             received: OnceLock::new(),
             agreed: OnceLock::new(),
             times: OnceLock::new(),
-            told: OnceLock::new(),
+            tls_facts: OnceLock::new(),
+            hop: OnceLock::new(),
             token: Mutex::new(None),
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
@@ -347,8 +325,8 @@ impl Connection {
     /// What the dial did, for people: phases with their times, heads with secrets masked, each check with its verdict.
     /// `None` unless the dialer was told to keep it.
     pub fn transcript(&self) -> Option<String> {
-        let hops = &self.told.get()?.1;
-        (!hops.is_empty()).then(|| transcript::text(hops))
+        let hops = [self.hops_before(), &[self.hop.get()?.clone()]].concat();
+        Some(transcript::text(&hops))
     }
 
     pub(super) fn via(&self) -> Option<&str> {
@@ -361,22 +339,22 @@ impl Connection {
 
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.addresses.both().0
+        self.stream.local_addr()
     }
 
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.addresses.both().1
+        self.stream.peer_addr()
     }
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        self.told.get()?.0.map(|(version, _)| version)
+        self.tls_facts.get().map(|facts| facts.0)
     }
 
     /// The cipher suite, or `None` without TLS.
     pub fn tls_cipher(&self) -> Option<&'static str> {
-        self.told.get()?.0.map(|(_, cipher)| cipher)
+        self.tls_facts.get().map(|facts| facts.1)
     }
 
     /// Ends the connection for a fault of our own; every later call tells.
@@ -463,6 +441,9 @@ impl Drop for Connection {
             self.take_leave();
         }
         self.stream.shutdown_write();
+        if self.stream.has_met_end() {
+            return;
+        }
         let mut away = [0; 4096];
         for _ in 0..256 {
             match self.stream.recv(&mut away, false) {

@@ -67,7 +67,7 @@ pub(super) struct Opening {
     requested: bool,
     /// There is TLS with the server itself.
     end_to_end: bool,
-    by: Instant,
+    by: Option<Instant>,
     /// Who is told the cookies of the answer, and from which address.
     cookies: Option<(Arc<dyn CookieJar>, String)>,
     /// What happens, for the transcript and the times.
@@ -101,7 +101,7 @@ impl Opening {
             exchange,
             requested: false,
             end_to_end,
-            by: begun + OPEN_LIMIT,
+            by: Some(begun + OPEN_LIMIT),
             cookies,
             hop,
             leg: (Phase::None, begun),
@@ -171,8 +171,8 @@ impl Opening {
         }
     }
 
-    /// When it is awaited no longer.
-    pub(super) fn by(&self) -> Instant {
+    /// When it is awaited no longer, if ever.
+    pub(super) fn by(&self) -> Option<Instant> {
         self.by
     }
 }
@@ -190,6 +190,13 @@ impl Connection {
                 Err(over) => return Ok(over.into()),
             };
             self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            if wait == Wait::Forever
+                && self.stream.is_memory()
+                && let Some(opening) = &mut rx.opening
+            {
+                // Whoever moves the bytes limits the wait for them.
+                opening.by = None;
+            }
             let cookies = rx.opening.as_ref().and_then(|opening| opening.cookies.clone());
             let answer = self.open(&mut rx, patience);
             let is_over = rx.opening.is_none();
@@ -255,6 +262,15 @@ impl Connection {
     fn open_step(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Result<Outcome, Error>> {
         let is_shaking = self.secure && self.link.lock().tls.as_ref().is_some_and(|tls| tls.is_handshaking());
         let opening = rx.opening.as_mut()?;
+        if !is_shaking
+            && opening.tunnel.is_none()
+            && !opening.requested
+            && opening.end_to_end
+            && let Some(tls) = &self.link.lock().tls
+        {
+            let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
+            let _ = self.tls_facts.set(Box::new(facts));
+        }
         let phase = opening.phase(is_shaking);
         opening.turn_to(phase);
         if !is_shaking
@@ -299,6 +315,9 @@ impl Connection {
                     let error = Error::new(Code::LimitMemory, "there is no memory for what came behind the answer");
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
+                if let Some(deflate) = &agreed.deflate {
+                    rx.decoder.inflate(!deflate.server_no_context_takeover);
+                }
                 if let Some(opening) = rx.opening.take() {
                     self.opened(*opening);
                 }
@@ -314,26 +333,24 @@ impl Connection {
     fn opened(&self, mut opening: Opening) {
         opening.turn_to(Phase::None);
         let _ = self.times.set(opening.hop.times);
-        let tls = self.tls_facts(&opening, true);
-        let facts = tls.as_ref().map(|tls| (tls.version, tls.cipher));
-        let hops = match opening.keeps_hop {
-            true => self.hops(opening, None, tls),
-            false => Vec::new(),
-        };
-        if facts.is_some() || !hops.is_empty() {
-            let _ = self.told.set(Box::new((facts, hops)));
+        if opening.keeps_hop {
+            let tls = self.tls_of(&opening, true);
+            let _ = self.hop.set(Arc::new(self.hop_of(opening, None, tls)));
         }
     }
 
     /// Puts the way to it into the error of a handshake that failed.
     fn tell(&self, mut opening: Opening, error: Error) -> Error {
         opening.turn_to(Phase::None);
-        let tls = self.tls_facts(&opening, error.phase() != Phase::Tls);
+        let tls = self.tls_of(&opening, error.phase() != Phase::Tls);
         let error = if error.redirects().is_empty() { error.with_redirects(self.redirects().to_vec()) } else { error };
-        error.with_hops(|error| self.hops(opening, Some(error), tls))
+        error.with_hops(|error| {
+            let hop = Arc::new(self.hop_of(opening, Some(error), tls));
+            [self.hops_before(), &[hop]].concat()
+        })
     }
 
-    fn tls_facts(&self, opening: &Opening, is_through: bool) -> Option<TlsFacts> {
+    fn tls_of(&self, opening: &Opening, is_through: bool) -> Option<TlsFacts> {
         if !opening.end_to_end || opening.tunnel.is_some() {
             return None;
         }
@@ -348,7 +365,7 @@ impl Connection {
         Some(TlsFacts { version, cipher, certificate })
     }
 
-    fn hops(&self, opening: Opening, error: Option<&Error>, tls: Option<TlsFacts>) -> Vec<Arc<Hop>> {
+    fn hop_of(&self, opening: Opening, error: Option<&Error>, tls: Option<TlsFacts>) -> Hop {
         let Opening { mut exchange, mut hop, requested, .. } = opening;
         let told = exchange.take_told();
         let rejection = error.and_then(Error::rejection).cloned();
@@ -368,9 +385,7 @@ impl Connection {
             (None, None) => None,
         };
         hop.failed = error.map(failed);
-        let mut hops = self.hops_before().to_vec();
-        hops.push(Arc::new(hop));
-        hops
+        hop
     }
 
     /// Gives what came to the exchange with the proxy. Once the tunnel is there, what comes is the server's, and TLS with
@@ -400,7 +415,7 @@ impl Connection {
 
     fn open_impatient(&self, rx: &mut Rx, over: Over, phase: Phase) -> Option<Result<Outcome, Error>> {
         let opening = rx.opening.as_mut()?;
-        if over == Over::Never && opening.by > now() {
+        if over == Over::Never && opening.by.is_none_or(|by| by > now()) {
             return Some(Ok(Outcome::Again));
         }
         let who = if phase == Phase::Proxy { "proxy" } else { "server" };

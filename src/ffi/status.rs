@@ -38,6 +38,8 @@ pub const WS_DEFAULT: c_int = -2;
 pub const WS_TEXT: c_int = 1;
 /// Bytes.
 pub const WS_BINARY: c_int = 2;
+/// With either of them, for ws_send: not to be compressed.
+pub const WS_UNCOMPRESSED: c_int = 64;
 
 /// For bytes from the peer.
 pub const WS_WANT_READ: c_int = 1;
@@ -406,6 +408,7 @@ mod tests {
         take(&mut left, "WANT_READ", 1);
         take(&mut left, "WANT_WRITE", 2);
         take(&mut left, "WANT_BUFFERED", 4);
+        take(&mut left, "UNCOMPRESSED", 64);
         for (&figure, number) in Figure::ALL.iter().zip(1..) {
             assert_eq!(figure as c_int, number);
             take(&mut left, &format!("STAT_{}", in_c(&format!("{figure:?}"))), number);
