@@ -20,7 +20,7 @@ mod target;
 mod transcript;
 mod wait;
 
-pub use client::{Cancel, Client, Connection, Figure, Outcome, Wants};
+pub use client::{Cancel, Client, Connection, Figure, Outcome, Piece, Wants};
 pub use dialer::Dialer;
 pub use dialer::cookies::CookieJar;
 pub use error::{Code, Error, Phase, Redirect, Rejection};

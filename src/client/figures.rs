@@ -98,6 +98,12 @@ impl Moved {
         add(&self.bytes, len as u64);
     }
 
+    /// A fragment of that length, the message's last or not.
+    pub(super) fn part(&self, len: usize, is_final: bool) {
+        self.messages(usize::from(is_final), len);
+        add(&self.fragments, u64::from(!is_final));
+    }
+
     /// How many fragments there were so far.
     pub(super) fn fragments(&self, so_far: u64) {
         self.fragments.store(so_far, Ordering::Relaxed);
