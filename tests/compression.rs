@@ -360,6 +360,7 @@ fn take(
             continue;
         };
         if first & 0x0f == 10 {
+            assert_eq!(first, 0x8a, "a control frame is never compressed");
             continue;
         }
         assert_eq!(first & 0xbf, 0x80 | sent.0 as u8);
