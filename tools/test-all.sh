@@ -6,6 +6,8 @@
 steps=(
   "servers that nobody here wrote: websockets, gorilla, ws, nginx (two minutes)|tests/rivals/run.sh"
   "Autobahn 1.* to 10.* (a minute; needs Python 2.7, and says so where there is none)|tests/autobahn/run.sh --short"
+  "the same through Go, whole messages (a minute)|tests/autobahn/run.sh --short --client go"
+  "the same through Go, messages in pieces (a minute)|tests/autobahn/run.sh --short --client go-pieces"
   "the C tests under valgrind and AddressSanitizer (two minutes)|tests/c/sanitized.sh"
   "the three locks under a scheduler that tries interleavings (a minute)|model"
   "one system call for each small message (seconds)|tests/syscalls.sh"

@@ -295,7 +295,7 @@ func (c *Conn) readSocket(fd uintptr) bool {
 		c.h.kit = takeKit()
 	}
 	in := c.h.kit.in
-	if c.readSize > 0 && c.readSize < len(in) {
+	if c.readSize > 0 && int(c.readSize) < len(in) {
 		in = in[:c.readSize]
 	}
 	for {
@@ -337,10 +337,10 @@ func (c *Conn) roomToRead() []byte {
 func (c *Conn) breakReads(ctx context.Context) (mended func()) {
 	broken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		c.deadlines.Lock()
+		c.mu.Lock()
 		c.readsBroken = true
 		c.netConn.SetReadDeadline(longAgo)
-		c.deadlines.Unlock()
+		c.mu.Unlock()
 		close(broken)
 	})
 	return func() {
@@ -348,8 +348,8 @@ func (c *Conn) breakReads(ctx context.Context) (mended func()) {
 			return
 		}
 		<-broken
-		c.deadlines.Lock()
-		defer c.deadlines.Unlock()
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		if !c.over {
 			c.readsBroken = false
 			c.netConn.SetReadDeadline(c.readDeadline)
@@ -366,8 +366,8 @@ func (c *Conn) impatient(err error) error {
 }
 
 func (c *Conn) isOver() bool {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.over
 }
 

@@ -219,7 +219,7 @@ func (m *messageWriter) pool() BufferPool {
 // room is what the buffer has left, and the buffer if there is none yet.
 func (m *messageWriter) room() int {
 	if m.buffer == nil {
-		size := m.c.writeSize
+		size := int(m.c.writeSize)
 		if size <= 0 {
 			size = defaultFragment
 		}

@@ -29,7 +29,13 @@ var agrees, declines echoServer
 
 type echoServer struct{ ws, wss, ca string }
 
-func TestMain(m *testing.M) { os.Exit(withServers(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv("WSDIAL_CROWD_SERVER") != "" {
+		crowdServer()
+		return
+	}
+	os.Exit(withServers(m))
+}
 
 func withServers(m *testing.M) int {
 	binary := os.Getenv("WSDIAL_ECHO_SERVER")

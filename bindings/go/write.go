@@ -135,7 +135,7 @@ func (c *Conn) await(ctx context.Context, deadline time.Time, whole chan struct{
 	select {
 	case <-whole:
 		return nil
-	case <-c.done:
+	case <-c.whenClosed():
 		return c.closedError("write")
 	case <-ctx.Done():
 		return ctx.Err()
@@ -346,7 +346,7 @@ func (c *Conn) lockSlot(ctx context.Context, deadline time.Time) error {
 	select {
 	case c.slot <- struct{}{}:
 		return nil
-	case <-c.done:
+	case <-c.whenClosed():
 		return c.closedError("write")
 	case <-ctx.Done():
 		return ctx.Err()
