@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // reader is what belongs to the goroutine that reads.
@@ -164,10 +163,10 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 	}
 	k := c.h.kit
 	var raw *C.ws_error
-	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.message,
-		unsafe.Pointer(unsafe.SliceData(k.block)), C.size_t(len(k.block)), &k.batch, &raw)
+	var state C.wsgo_state
+	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.batch, &state, &raw)
 	k.begin()
-	again, err = c.judge(result, k.batch.wants, k.batch.ending, raw)
+	again, err = c.judge(result, state, raw)
 	if k.holdsMessage() {
 		return nil, false
 	}
@@ -175,8 +174,9 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 }
 
 // judge sees to what a receiving call into C led to: again when nothing came and nothing is over.
-func (c *Conn) judge(result, wants, ending C.int, raw *C.ws_error) (again bool, err error) {
-	c.dry = result == C.WS_AGAIN && ending == 0
+func (c *Conn) judge(result C.int, state C.wsgo_state, raw *C.ws_error) (again bool, err error) {
+	ending, wants := state.ending, state.wants
+	c.dry = (result == C.WS_AGAIN && ending == 0) || (result == C.WS_OK && wants == C.WS_WANT_READ)
 	isOver := result < 0 || result == C.WS_CLOSED
 	mustWrite := wants&C.WS_WANT_WRITE != 0
 	if mustWrite && ending == 0 && !isOver {

@@ -136,7 +136,7 @@ func TestEchoAndCleanClose(t *testing.T) {
 		if err := c.WriteMessage(TextMessage, nil); err != ErrCloseSent {
 			t.Errorf("write after close: %v", err)
 		}
-		if c.Close() != nil || c.Close() != nil {
+		if first, second := c.Close(), c.Close(); first != nil || second != nil {
 			t.Error("Close twice is not harmless")
 		}
 		if _, _, err := c.ReadMessage(); !errors.Is(err, net.ErrClosed) {
