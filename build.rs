@@ -9,7 +9,8 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that declare something for C, in the order of their declarations.
-const SOURCES: &[&str] = &["status", "error", "message", "dialer", "tls", "connection", "batch", "turns", "cancel"];
+const SOURCES: &[&str] =
+    &["status", "error", "message", "dialer", "tls", "connection", "batch", "turns", "cancel", "proxy"];
 
 /// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;
@@ -117,7 +118,12 @@ fn table(constants: &[&Constant]) -> String {
 /// The name that a declaration declares.
 fn name_of(item: &str) -> &str {
     let code = if item.contains('{') { item.rsplit('}').next() } else { item.rsplit("*/").next() };
-    let code = code.unwrap_or_default().split('(').next().unwrap_or_default().trim_end_matches(';');
+    let code = code.unwrap_or_default();
+    if let Some((_, pointer)) = code.split_once("(*") {
+        // The type of a function of the caller's.
+        return pointer.split(')').next().unwrap_or_default();
+    }
+    let code = code.split('(').next().unwrap_or_default().trim_end_matches(';');
     code.rsplit([' ', '*']).next().unwrap_or_default()
 }
 

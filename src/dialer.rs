@@ -9,12 +9,14 @@ mod proxy;
 mod tls;
 
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Code, Error, quoted};
 use crate::headers::{Headers, is_token};
-use crate::target::Proxy;
+use crate::target::{Endpoint, Proxy};
 
 pub(crate) use proxy::ProxyChoice;
 
@@ -44,6 +46,9 @@ const RESERVED: &[(&str, &str)] = &[
     ("transfer-encoding", "the request has no body, the server would wait for one"),
 ];
 
+/// Makes the connections of dials instead of resolver and connect: to where, and within what time if there is a limit.
+pub(crate) type ConnectCallback = Arc<dyn Fn(&Endpoint, Option<Duration>) -> io::Result<OwnedFd> + Send + Sync>;
+
 /// Decisions about dialing; what is not decided has a secure default.
 #[derive(Clone)]
 pub struct Dialer {
@@ -55,6 +60,7 @@ pub struct Dialer {
     pub(crate) proxy: ProxyChoice,
     /// Of the CONNECT request.
     pub(crate) proxy_headers: Headers,
+    pub(crate) connect: Option<ConnectCallback>,
     pub(crate) tls: TlsOptions,
     /// Bytes, 0 is none.
     pub(crate) max_message: u64,
@@ -80,6 +86,7 @@ impl Default for Dialer {
             headers: Headers::new(),
             proxy: ProxyChoice::None,
             proxy_headers: Headers::new(),
+            connect: None,
             tls: TlsOptions::default(),
             max_message: 64 << 20,
             max_rejection_body: 1024,
@@ -165,6 +172,21 @@ impl Dialer {
         Ok(())
     }
 
+    /// Lets `connect` make the connections of dials: it is given the proxy if there is one, else the address's host, and
+    /// what is left of the time. It runs in the dialing thread; a cancel token does not end it. Its errors of the kinds
+    /// `TimedOut` and `Interrupted`, and the errno `ECANCELED`, are told as such.
+    pub fn set_connect_callback(
+        &mut self,
+        connect: Arc<dyn Fn(&Endpoint, Option<Duration>) -> io::Result<OwnedFd> + Send + Sync>,
+    ) {
+        self.connect = Some(connect);
+    }
+
+    /// Lets the library make connections itself again.
+    pub fn clear_connect_callback(&mut self) {
+        self.connect = None;
+    }
+
     /// Limits received messages to that many bytes, 0 for no limit.
     pub fn set_max_message(&mut self, bytes: u64) {
         self.max_message = bytes;
@@ -247,6 +269,7 @@ impl fmt::Debug for Dialer {
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("proxy", &self.proxy)
+            .field("connect_callback", &self.connect.is_some())
             .field("proxy_headers", &self.proxy_headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("tls", &self.tls)
             .field("max_message", &self.max_message)

@@ -24,4 +24,5 @@ pub use error::{Code, Error, Phase, Rejection};
 pub use headers::Headers;
 pub use protocol::batch::Batch;
 pub use protocol::message::{Kind, Message};
+pub use target::Endpoint;
 pub use wait::Wait;

@@ -19,7 +19,8 @@ const ARROWS: [(&str, &[&str]); 10] = [
 ];
 
 /// Public names at the crate's root stand for the room that they come from.
-const ROOT_NAMES: [(&str, &str); 12] = [
+const ROOT_NAMES: [(&str, &str); 13] = [
+    ("Endpoint", "target"),
     ("Client", "client"),
     ("Connection", "client"),
     ("Outcome", "client"),

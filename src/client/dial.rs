@@ -1,5 +1,6 @@
 //! The trip of a dial: target, proxy, connect, then the legs of the opening handshake. One deadline for the whole of it.
 
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use once_cell::sync::OnceCell;
 use super::cancel::Cancel;
 use super::connection::{Connection, Outcome};
 use super::open::{Passage, Trip};
-use crate::dialer::Dialer;
+use crate::dialer::{ConnectCallback, Dialer};
 use crate::error::{Code, Error, Phase};
 use crate::net::stream::Stream;
 use crate::net::tls::{Tls, TlsConfig};
@@ -73,7 +74,7 @@ impl Client {
             Ok(target) => target,
             Err(error) => return Err((socket, error)),
         };
-        let prepared = self.route(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
+        let prepared = self.route_of(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
         let (trip, route) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Err((socket, error.about(&target.display))),
@@ -100,16 +101,22 @@ impl Client {
     /// proxy they go to the proxy; nothing is resolved here, so `socks5` acts as `socks5h`.
     pub fn dial_memory(&self, url: &str) -> Result<Connection, Error> {
         let target = Target::parse(url)?;
-        let prepared = self.route(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
+        let prepared = self.route_of(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
         let (trip, route) = prepared.map_err(|error| error.about(&target.display))?;
         let connection = self.connection(Stream::memory(), trip, &route);
         connection.handshake(Wait::Never)?;
         Ok(connection)
     }
 
+    /// What a dial to `url` connects to: the proxy if there is one for it, else the address's host.
+    pub fn route(&self, url: &str) -> Result<Endpoint, Error> {
+        let target = Target::parse(url)?;
+        self.route_of(&target).map(|route| route.endpoint()).map_err(|error| error.about(&target.display))
+    }
+
     fn dial_target(&self, target: &Target, wait: Wait) -> Result<Connection, Error> {
         // All that can be wrong with the decisions is said before anything is sent.
-        let route = self.route(target)?;
+        let route = self.route_of(target)?;
         let first = self.prepare(&route, None)?;
         if self.token.as_ref().is_some_and(|token| token.is_fired()) {
             return Err(Error::new(Code::Cancelled, "cancelled before it began"));
@@ -143,7 +150,10 @@ impl Client {
     }
 
     fn dial_route(&self, route: &Route<'_>, trip: Trip, patience: Patience<'_>) -> Result<Connection, Error> {
-        let stream = connect::connect(route.endpoint(), patience)?;
+        let stream = match &self.dialer.connect {
+            Some(callback) => call_back(callback, &route.endpoint(), patience)?,
+            None => connect::connect(&route.endpoint(), patience)?,
+        };
         let connection = self.connection(stream, trip, route);
         match connection.handshake(patience.wait)? {
             Outcome::Done => Ok(connection),
@@ -154,7 +164,7 @@ impl Client {
         }
     }
 
-    fn route<'a>(&self, target: &'a Target) -> Result<Route<'a>, Error> {
+    fn route_of<'a>(&self, target: &'a Target) -> Result<Route<'a>, Error> {
         let proxy = self.dialer.proxy.of(target)?;
         let display = match &proxy {
             Some(proxy) => format!("{} through {}", target.display, proxy.display),
@@ -223,6 +233,23 @@ impl Client {
     }
 }
 
+/// A connection that the user's callback makes.
+fn call_back(callback: &ConnectCallback, to: &Endpoint, patience: Patience<'_>) -> Result<Stream, Error> {
+    let connected = callback(to, patience.wait.remaining()).and_then(Stream::new);
+    let failed = |code, cause| Error::from_io(code, "the connect callback failed", cause);
+    let error = match connected {
+        Ok(stream) if patience.over().is_none() => return Ok(stream),
+        Ok(_) => Error::new(Code::Timeout, "the time ran out in the connect callback"),
+        Err(cause) => match cause.kind() {
+            _ if cause.raw_os_error() == Some(libc::ECANCELED) => failed(Code::Cancelled, &cause),
+            io::ErrorKind::Interrupted => failed(Code::Interrupted, &cause),
+            io::ErrorKind::TimedOut => failed(Code::Timeout, &cause),
+            _ => failed(Code::Connect, &cause),
+        },
+    };
+    Err(error.in_phase(Phase::Connect))
+}
+
 /// The way of one dial.
 struct Route<'a> {
     target: &'a Target,
@@ -233,7 +260,7 @@ struct Route<'a> {
 
 impl Route<'_> {
     /// What the socket is connected to.
-    fn endpoint(&self) -> Endpoint<'_> {
+    fn endpoint(&self) -> Endpoint {
         self.proxy.as_deref().map_or_else(|| self.target.endpoint(), Proxy::endpoint)
     }
 

@@ -183,6 +183,44 @@ impl<T> Slot<T> {
     }
 }
 
+/// Memory of the caller's that a string is written to.
+pub(super) struct Room {
+    at: *mut c_char,
+    size: usize,
+}
+
+/// The memory `at`, made the empty string if it has any room.
+///
+/// # Safety
+/// `at` is NULL or `size` bytes that may be written during the call.
+pub(super) unsafe fn room(name: &str, at: *mut c_char, size: usize) -> Result<Room, Error> {
+    if at.is_null() {
+        return Err(null(name));
+    }
+    if size > 0 {
+        // SAFETY: the caller's promise.
+        unsafe { at.write(0) };
+    }
+    Ok(Room { at, size })
+}
+
+impl Room {
+    /// Writes a string and its NUL.
+    pub(super) fn fill(self, string: &[u8]) -> Result<(), Error> {
+        if string.len() >= self.size {
+            let text =
+                format!("the string has {} bytes with its NUL, there is room for {}", string.len() + 1, self.size);
+            return Err(Error::new(Code::UsageLength, text));
+        }
+        // SAFETY: `room` was promised that so many bytes may be written, and no room outlives its call.
+        unsafe {
+            self.at.cast::<u8>().copy_from_nonoverlapping(string.as_ptr(), string.len());
+            self.at.add(string.len()).write(0);
+        }
+        Ok(())
+    }
+}
+
 /// Writes to a place that the caller may leave out.
 ///
 /// # Safety

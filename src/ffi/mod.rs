@@ -18,6 +18,7 @@ mod guard;
 #[cfg(feature = "test-hooks")]
 mod hooks;
 mod message;
+mod proxy;
 mod status;
 mod tls;
 mod turns;
@@ -30,6 +31,7 @@ pub use error::*;
 #[cfg(feature = "test-hooks")]
 pub use hooks::*;
 pub use message::*;
+pub use proxy::*;
 pub use status::*;
 pub use tls::*;
 pub use turns::*;
@@ -44,6 +46,7 @@ mod tests {
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
+        ("proxy", include_str!("proxy.rs")),
         ("status", include_str!("status.rs")),
         ("tls", include_str!("tls.rs")),
         ("turns", include_str!("turns.rs")),
