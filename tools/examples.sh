@@ -90,6 +90,16 @@ refused "Go, untrusted certificate" "$BUILD/examples/go-quickstart" "$WSS"
 refused "Rust, untrusted certificate" "$TARGET/release/examples/quickstart" "$WSS"
 refused "C, TLS server dialed without TLS" "$BUILD/examples/c-quickstart" "ws${WSS#wss}"
 
+echo "examples against a server that asks for client certificates"
+client=$BUILD/echo-client.pem
+start_server --port 0 --tls-port 0 --client-cert "$client" || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"
+run "$BUILD/examples/c-tls" "$WSS" "$CA" "$client"
+expect "C, own roots and a client certificate" '^connected: TLSv1.3, ' '^received: hello$' '^closed cleanly: 1000$' \
+  '^connected: TLSv1.3, ' '^received: hello$' '^closed cleanly: 1000$'
+refused "C, without a client certificate" "$BUILD/examples/c-quickstart" "$WSS" "$CA"
+refused "C, a certificate without its key" "$BUILD/examples/c-tls" "$WSS" "$CA" "$CA"
+rm -f "$client"
+
 echo "examples against a server that declines"
 start_server --port 0 --tls-port 0 --no-subprotocol || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"
 before=$failures
