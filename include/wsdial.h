@@ -107,6 +107,9 @@ extern "C" {
 #define WS_TEXT          1 /* UTF-8 text */
 #define WS_BINARY        2 /* Bytes */
 #define WS_UNCOMPRESSED 64 /* With either of them, for ws_send: not to be compressed */
+#define WS_CLOSE         8 /* A close frame, where control frames are delivered */
+#define WS_PING          9 /* A ping, likewise */
+#define WS_PONG         10 /* A pong, likewise */
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
@@ -283,6 +286,11 @@ WS_MUST_USE int ws_dialer_set_cookie_hooks(ws_dialer *dialer, int (*load)(const 
                                            void (*store)(const char *url, const char *set_cookie,
                                            void *user), void *user, ws_error **error);
 
+/* With on not 0 connections keep what ws_transcript tells: some hundred bytes each, secrets among
+ * them. Unless set they do not; what a failed dial did is kept with its error in any case. Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_set_transcript(ws_dialer *dialer, int on, ws_error **error);
+
 /* The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
  * (WS_E_OPTION_VALUE). It limits no message. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
@@ -301,6 +309,13 @@ WS_MUST_USE int ws_dialer_set_keepalive(ws_dialer *dialer, int ping_ms, int pong
  * message is always read. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, size_t bytes,
                                          ws_error **error);
+
+/* With on not 0 pings, pongs and closes come as messages too; ws_set_control has it at length, and
+ * changes it for one connection. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_control_delivery(ws_dialer *dialer, int on, ws_error **error);
+
+/* With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_auto_pong(ws_dialer *dialer, int on, ws_error **error);
 
 /* With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any
  * other call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It
@@ -443,12 +458,37 @@ int ws_close_code(const ws_conn *conn);
  * the connection. Since 0.1. */
 const char *ws_close_reason(const ws_conn *conn, size_t *len);
 
+/* The dial explained, for people: each address that was tried, the phases with their times, the
+ * heads of request and answer, and each check with its verdict and the section of the RFC that
+ * commands it; for redirects every hop. Plain text in lines of at most 100 columns, whose words may
+ * change between versions. Masked are user and password and the values of what looks like a
+ * credential: Authorization, cookies, tokens. NULL without ws_dialer_set_transcript, before the
+ * handshake is through, and for NULL. Lives as long as the connection. Since 0.1. */
+const char *ws_transcript(const ws_conn *conn);
+
 /* A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as
  * long as there is none. Since 0.1. */
 WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **error);
 
 /* For ws_stat. */
-#define WS_STAT_ROUND_TRIP 1 /* Microseconds from the last answered keepalive ping to its pong */
+#define WS_STAT_ROUND_TRIP         1 /* Microseconds from the last answered keepalive ping to its pong */
+#define WS_STAT_RESOLVE            2 /* Microseconds of the dial for the name; 0 when none was looked up */
+#define WS_STAT_CONNECT            3 /* Microseconds for connecting; 0 when the caller did */
+#define WS_STAT_PROXY              4 /* Microseconds for the exchange with a proxy */
+#define WS_STAT_TLS                5 /* Microseconds for TLS with the server */
+#define WS_STAT_HANDSHAKE          6 /* Microseconds from upgrade request to verified answer */
+#define WS_STAT_MESSAGES_SENT      7 /* Whole messages taken to be sent */
+#define WS_STAT_MESSAGES_RECEIVED  8 /* Whole messages that have come */
+#define WS_STAT_FRAMES_SENT        9 /* Frames, control frames among them */
+#define WS_STAT_FRAMES_RECEIVED   10 /* Frames that have come */
+#define WS_STAT_BYTES_SENT        11 /* Payload of the messages, before compression */
+#define WS_STAT_BYTES_RECEIVED    12 /* Payload of the messages that came, after inflating */
+#define WS_STAT_WIRE_SENT         13 /* Bytes that the socket took: handshake, frames, TLS */
+#define WS_STAT_WIRE_RECEIVED     14 /* Bytes that the socket brought */
+#define WS_STAT_PINGS_SENT        15 /* Pings, the keepalive's among them */
+#define WS_STAT_PINGS_RECEIVED    16 /* Pings that have come */
+#define WS_STAT_PONGS_SENT        17 /* Pongs */
+#define WS_STAT_PONGS_RECEIVED    18 /* Pongs that have come */
 
 /* ---- More about messages --------------------------------------------------------------------- */
 
@@ -506,6 +546,39 @@ void ws_batch_free(ws_batch *batch);
 WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const void *data,
                               const size_t *offsets, size_t count, int timeout_ms, size_t *taken,
                               ws_error **error);
+
+/* ---- One message in pieces ------------------------------------------------------------------- */
+
+/* Sends a message in fragments, of which this is the next: is_final 0 for all but the last. kind is
+ * the message's, and may be 0 behind the first. The message is the connection's: whoever sends the
+ * next fragment goes on with it. Until the last one ws_send and ws_send_batch wait their time, and
+ * fail with WS_NOWAIT (WS_E_USAGE_STATE), so do not call them from the thread that is to send the
+ * rest; pings, pongs and ws_close go between. Each fragment is taken whole or not at all, results
+ * as for ws_send. Text may be cut inside a character. Since 0.1. */
+WS_MUST_USE int ws_send_fragment(ws_conn *conn, int kind, const void *data, size_t len,
+                                 int is_final, int timeout_ms, ws_error **error);
+
+/* Receives the next piece of a message into buffer, as much as is here and has room: *len bytes of
+ * it, *kind what the message is, *is_final 1 when it ends with this piece, which may then be empty.
+ * A message of any length in memory of one size, read straight into it without TLS. Results as for
+ * ws_recv; any but WS_OK sets *len, *kind and *is_final to 0. size 0 is WS_E_USAGE_LENGTH, and so
+ * are less than 125 where control frames are delivered, which come whole between pieces. Text is
+ * checked as it comes and may be cut inside a character; the message limit counts it all. Inside a
+ * message that was begun by this ws_recv and ws_recv_batch fail (WS_E_USAGE_STATE). Since 0.1. */
+WS_MUST_USE int ws_recv_into(ws_conn *conn, int timeout_ms, void *buffer, size_t size, size_t *len,
+                             int *kind, int *is_final, ws_error **error);
+
+/* ---- Control frames -------------------------------------------------------------------------- */
+
+/* What becomes of control frames from the next one on. deliver: pings, pongs and closes come as
+ * messages of kind WS_PING, WS_PONG and WS_CLOSE, whose data is the frame's payload (a close's code
+ * in two bytes, the higher first, and the reason), in order with the others, and before a message
+ * that they come in the middle of. auto_pong 0: pings are not answered but by ws_pong. auto_close
+ * 0: the peer's close is answered by ws_close, or the connection is shut after 5 s; a message in
+ * fragments may be ended before. WS_CLOSED comes behind the close either way. The defaults are 0,
+ * 1, 1. Since 0.1. */
+WS_MUST_USE int ws_set_control(ws_conn *conn, int deliver, int auto_pong, int auto_close,
+                               ws_error **error);
 
 /* ---- Event loops ----------------------------------------------------------------------------- */
 
@@ -669,6 +742,10 @@ const char *ws_error_location(const ws_error *error);
 /* As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
  * when it is WS_E_REDIRECT or one of its kin. Since 0.1. */
 const char *ws_error_redirect(const ws_error *error, size_t index, int *status);
+
+/* As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin,
+ * and for any other failure. Lives as long as the error. Since 0.1. */
+const char *ws_error_transcript(const ws_error *error);
 
 /* Frees an error. NULL is fine. Since 0.1. */
 void ws_error_free(ws_error *error);

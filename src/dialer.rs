@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
 use crate::target::Proxy;
+use crate::transcript::{Failed, Hop};
 use cookies::CookieJar;
 
 pub(crate) use proxy::ProxyChoice;
@@ -78,11 +79,15 @@ pub struct Dialer {
     pub(crate) keepalive: Option<(Duration, Option<Duration>)>,
     /// How many messages and bytes `process` reads ahead.
     pub(crate) read_ahead: (usize, usize),
+    pub(crate) delivers_control: bool,
+    pub(crate) auto_pong: bool,
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
     pub(crate) deflate: DeflateOptions,
     /// How many redirects are followed.
     pub(crate) max_redirects: usize,
+    /// Whether connections keep what their transcript is made of.
+    pub(crate) transcript: bool,
     pub(crate) jar: Option<Arc<dyn CookieJar>>,
     /// How this dial came here, when a redirect led it.
     pub(crate) history: Option<Arc<History>>,
@@ -94,6 +99,8 @@ pub(crate) struct History {
     pub(crate) redirects: Vec<Redirect>,
     /// User and password of the address before, while the origin is the same.
     pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
+    /// The way so far, for the transcript.
+    pub(crate) hops: Vec<Arc<Hop>>,
 }
 
 impl Default for Dialer {
@@ -112,9 +119,12 @@ impl Default for Dialer {
             write_buffer: crate::buffer::POOLED,
             keepalive: None,
             read_ahead: (16, 1 << 20),
+            delivers_control: false,
+            auto_pong: true,
             interruptible: false,
             deflate: DeflateOptions::default(),
             max_redirects: 0,
+            transcript: false,
             jar: None,
             history: None,
         }
@@ -236,6 +246,16 @@ impl Dialer {
         self.read_ahead = (messages, bytes);
     }
 
+    /// Whether pings, pongs and closes are delivered like messages; `Connection::set_control` has it at length.
+    pub fn set_control_delivery(&mut self, on: bool) {
+        self.delivers_control = on;
+    }
+
+    /// Whether pings are answered by themselves, which is the default.
+    pub fn set_auto_pong(&mut self, on: bool) {
+        self.auto_pong = on;
+    }
+
     /// Whether a signal that the program handles ends a wait.
     pub fn set_interruptible(&mut self, on: bool) {
         self.interruptible = on;
@@ -258,8 +278,8 @@ impl Dialer {
         self.jar = jar;
     }
 
-    /// The decisions for the dial that `follow` leads to, behind `redirects`.
-    pub(crate) fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Dialer {
+    /// The decisions for the dial that `follow` leads to, which `error` has told of.
+    pub(crate) fn follow(&self, follow: &Follow, error: &Error) -> Dialer {
         let mut next = self.clone();
         let credentials = follow.credentials.clone().filter(|_| !follow.crosses_origin);
         if follow.crosses_origin {
@@ -272,8 +292,24 @@ impl Dialer {
             next.tls.server_name = None;
             next.tls.identity = None;
         }
-        next.history = Some(Arc::new(History { redirects: redirects.to_vec(), credentials }));
+        let mut hops = error.hops().to_vec();
+        if let Some(last) = hops.last_mut() {
+            let sentence = format!("followed to {}", follow.location);
+            Arc::make_mut(last).failed = Some(Failed { phase: "", sentence, check: None });
+        }
+        next.history = Some(Arc::new(History { redirects: error.redirects().to_vec(), credentials, hops }));
         next
+    }
+
+    /// Whether connections keep what their transcript is made of: some hundred bytes each, secrets among them. What a
+    /// failed dial did is kept with its error in any case.
+    pub fn set_transcript(&mut self, on: bool) {
+        self.transcript = on;
+    }
+
+    /// The way of the dial so far.
+    pub(crate) fn hops(&self) -> &[Arc<Hop>] {
+        self.history.as_ref().map_or(&[], |history| &history.hops)
     }
 
     /// Who redirected the dial so far.

@@ -42,6 +42,7 @@ struct Facts {
     close_reason: OnceLock<Box<[u8]>>,
     extensions: OnceLock<CString>,
     url: OnceLock<CString>,
+    transcript: OnceLock<CString>,
     redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
 
@@ -57,6 +58,11 @@ impl ws_conn {
 
     pub(super) fn url(&self) -> &CString {
         self.facts().url.get_or_init(|| c_text(self.connection.url()))
+    }
+
+    pub(super) fn transcript(&self) -> Option<&CString> {
+        let text = self.connection.transcript()?;
+        Some(self.facts().transcript.get_or_init(|| c_text(text)))
     }
 
     pub(super) fn redirects(&self) -> &[(c_int, CString)] {
@@ -113,7 +119,7 @@ const _: fn() = || {
     is_shared::<ws_error>();
 };
 
-fn data_kind(kind: c_int) -> Result<Kind, Error> {
+pub(super) fn data_kind(kind: c_int) -> Result<Kind, Error> {
     [Kind::Text, Kind::Binary].into_iter().find(|&known| known as c_int == kind).ok_or_else(|| {
         Error::new(Code::UsageKind, format!("the kind is {kind}; WS_TEXT (1) and WS_BINARY (2) can be sent"))
     })

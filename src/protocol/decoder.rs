@@ -57,6 +57,8 @@ pub(crate) struct Decoder {
     /// What the frames of the message have declared so far.
     declared: u64,
     max_message: u64,
+    /// Data frames so far that were not the last of their message.
+    fragments: u64,
     /// Once permessage-deflate is agreed.
     inflater: Option<Box<Inflater>>,
     /// Whether the message is compressed; stays with the last one.
@@ -88,6 +90,7 @@ impl Decoder {
             is_final: false,
             declared: 0,
             max_message: 0,
+            fragments: 0,
             inflater: None,
             is_deflated: false,
             inflated: 0,
@@ -192,6 +195,17 @@ impl Decoder {
         &self.control
     }
 
+    /// How long the message is that has just become whole, however its payload was taken; not for one that
+    /// `decode_whole` has taken.
+    pub(crate) fn size(&self) -> usize {
+        to_usize(if self.is_deflated { self.inflated } else { self.declared })
+    }
+
+    /// How many data frames have begun that are not the last of their message.
+    pub(crate) fn fragments(&self) -> u64 {
+        self.fragments
+    }
+
     /// Whether a message has begun and is not whole.
     pub(crate) fn in_message(&self) -> bool {
         self.kind.is_some()
@@ -273,6 +287,7 @@ impl Decoder {
         }
         self.kind = Some(kind);
         self.is_final = header.is_final;
+        self.fragments += u64::from(!header.is_final);
         self.remaining = header.len;
         self.expect = Expect::Data;
         Ok(())
@@ -312,6 +327,11 @@ impl Decoder {
             }
         }
         self.remaining -= payload.len() as u64;
+        self.end_deflated(kind, message)
+    }
+
+    /// Ends the frame, and the message, when that was the last of its payload.
+    fn end_deflated(&mut self, kind: Kind, message: &[u8]) -> Result<Option<Event>, Error> {
         if self.remaining > 0 {
             return Ok(None);
         }
@@ -400,13 +420,15 @@ impl Decoder {
     #[cold]
     fn not_utf8(&self, message: &[u8]) -> Error {
         let arrived = to_usize(if self.is_deflated { self.inflated } else { self.declared - self.remaining });
+        // Of a message that is received in pieces the last one is here.
+        let gone = arrived.saturating_sub(message.len());
         let text = &message[message.len().saturating_sub(arrived)..];
         let (at, how) = match std::str::from_utf8(text) {
             Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
             Err(error) => (error.valid_up_to(), "is not UTF-8"),
             Ok(_) => (text.len(), "is not UTF-8"),
         };
-        Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
+        Error::new(Code::Utf8, format!("a text message {how} at byte {}", gone + at)).with_close_code(1007)
     }
 
     /// RFC 6455 7.1.7: nothing is read after a failure.
@@ -462,5 +484,6 @@ fn no_memory(has: usize, awaited: usize) -> Error {
     Error::new(Code::LimitMemory, detail).with_close_code(1009)
 }
 
+mod pieces;
 #[cfg(test)]
 mod tests;

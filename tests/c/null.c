@@ -10,6 +10,7 @@ static void facts(ws_conn *conn)
 
     CHECK(strcmp(ws_subprotocol(NULL), "") == 0);
     CHECK(ws_url(NULL) == NULL && ws_url(conn) != NULL);
+    CHECK(ws_transcript(NULL) == NULL && ws_transcript(conn) == NULL);
     CHECK(ws_redirect(NULL, 0, &status) == NULL && status == 0);
     CHECK(ws_redirect(conn, 0, NULL) == NULL);
     CHECK(ws_redirect(NULL, 0, NULL) == NULL);
@@ -53,11 +54,12 @@ static void errors(void)
     CHECK(ws_error_http_header_at(NULL, 0, NULL) == NULL);
     CHECK(ws_error_http_body(NULL, &len) == NULL && len == 0);
     CHECK(ws_error_http_body(NULL, NULL) == NULL);
-    CHECK(ws_error_location(NULL) == NULL);
+    CHECK(ws_error_location(NULL) == NULL && ws_error_transcript(NULL) == NULL);
     CHECK(ws_error_redirect(NULL, 0, &status) == NULL && status == 0);
     CHECK(ws_error_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_ping(NULL, NULL, 0, 0, &error) == WS_E_USAGE_NULL);
     CHECK(ws_error_location(error) == NULL && ws_error_redirect(error, 0, NULL) == NULL);
+    CHECK(ws_error_transcript(error) == NULL);
     CHECK(strstr(ws_error_message(error), "conn") != NULL);
     CHECK(ws_error_http_header(error, NULL, 0) == NULL);
     CHECK(ws_error_http_body(error, NULL) == NULL);
@@ -149,6 +151,8 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_insecure_skip_verify(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_keepalive(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_read_ahead(NULL, 1, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_control_delivery(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_auto_pong(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression_params(NULL, 0, 0, 0, e));
@@ -156,6 +160,7 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_redirects(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_transcript(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cookie_hooks(NULL, NULL, NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cookie_hooks(dialer, NULL, NULL, NULL, e));
     follow(dialer);
@@ -197,7 +202,9 @@ static void calls(ws_conn *conn)
     uint64_t figure = 7;
     const unsigned char kinds[1] = {WS_TEXT};
     const size_t offsets[2] = {0, 1};
-    size_t taken = 7;
+    size_t taken = 7, len = 7;
+    int kind = 7, is_final = 7;
+    char to[200];
 
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
@@ -222,6 +229,16 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, NULL, offsets, 1, BOUND, &taken, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, "x", NULL, 1, BOUND, &taken, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, NULL, NULL, NULL, 1, BOUND, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_fragment(NULL, WS_TEXT, "x", 1, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_fragment(conn, WS_TEXT, NULL, 1, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(NULL, BOUND, to, sizeof to, &len, &kind, &is_final, e));
+    CHECK(len == 0 && kind == 0 && is_final == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, NULL, sizeof to, &len, &kind, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, NULL, &kind, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, &len, NULL, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, &len, &kind, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(NULL, BOUND, NULL, 0, NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_control(NULL, 0, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_compression(NULL, 1, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
