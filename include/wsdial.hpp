@@ -151,6 +151,12 @@ public:
     int os_error() const noexcept { return ws_error_os_error(raw_.get()); }
     int close_code() const noexcept { return ws_error_close_code(raw_.get()); }
     int http_status() const noexcept { return ws_error_http_status(raw_.get()); }
+    // The dial explained, and where a redirect points that was not followed; NULL where there is nothing.
+    const char *transcript() const noexcept { return ws_error_transcript(raw_.get()); }
+    const char *location() const noexcept { return ws_error_location(raw_.get()); }
+    const char *redirect(std::size_t index, int *status = nullptr) const noexcept {
+        return ws_error_redirect(raw_.get(), index, status);
+    }
     // NULL behind the last field of that name.
     const char *http_header(const char *name, std::size_t index = 0) const noexcept {
         return ws_error_http_header(raw_.get(), name, index);
@@ -442,6 +448,11 @@ public:
 
     // Facts. What is shown lives as long as the connection; NULL and empty where there is nothing.
     std::string_view subprotocol() const noexcept { return ws_subprotocol(get()); }
+    const char *url() const noexcept { return ws_url(get()); }
+    const char *redirect(std::size_t index, int *status = nullptr) const noexcept {
+        return ws_redirect(get(), index, status);
+    }
+    const char *transcript() const noexcept { return ws_transcript(get()); }
     int response_status() const noexcept { return ws_response_status(get()); }
     const char *response_header(const char *name, std::size_t index = 0) const noexcept {
         return ws_response_header(get(), name, index);
@@ -557,6 +568,13 @@ public:
     dialer &add_header(std::string_view name, std::string_view value) { return with(ws_dialer_add_header, name, value); }
     dialer &set_max_message(std::size_t limit) { return set(ws_dialer_set_max_message, limit); }
     dialer &set_max_rejection_body(std::size_t limit) { return set(ws_dialer_set_max_rejection_body, limit); }
+    dialer &set_max_redirects(int most) { return set(ws_dialer_set_max_redirects, most); }
+    // As in C: load writes the Cookie value for a request as snprintf would, store gets each Set-Cookie.
+    dialer &set_cookie_hooks(int (*load)(const char *url, char *value, std::size_t room, void *user),
+                             void (*store)(const char *url, const char *set_cookie, void *user), void *user) {
+        return set(ws_dialer_set_cookie_hooks, load, store, user);
+    }
+    dialer &set_transcript(bool on = true) { return set(ws_dialer_set_transcript, on); }
     dialer &set_buffer_sizes(std::size_t read, std::size_t write) { return set(ws_dialer_set_buffer_sizes, read, write); }
     dialer &set_keepalive(timeout ping, timeout pong) { return set(ws_dialer_set_keepalive, ping.ms(), pong.ms()); }
     dialer &set_read_ahead(std::size_t count, std::size_t size) { return set(ws_dialer_set_read_ahead, count, size); }

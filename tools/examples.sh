@@ -77,6 +77,12 @@ run "$BUILD/examples/c-epoll" "$WS"
 expect "C, a thousand connections on one epoll loop" '^1000 connections, 10000 messages each way .* closed cleanly$'
 run "$BUILD/examples/c-memory"
 expect "C, without any socket" '^negotiated protocol: "json"$' '^4 messages there and back .* closed cleanly: 1000$'
+run "$BUILD/examples/c-cookies" "$WS"
+expect "C, a cookie that comes back" '^asked for http: ""$' '^stored: "visits=1"$' '^visit 1$' '^asked for http: "visits=1"$' \
+  '^stored: "visits=2"$' '^visit 2$'
+run "$BUILD/examples/c-explain" "$WSS" "$CA"
+expect "C, the handshake explained" '^wss://localhost:' '^  TLS .* TLSv1\.3' '^  > Sec-WebSocket-Key: ' '^  < HTTP/1\.1 101 ' \
+  '^  < set-cookie: visits=\*\*\*; HttpOnly' '^  ok +subprotocol as offered +RFC 6455 4\.1 +json$' '^  open$'
 interrupted "$BUILD/examples/go-article" "$WS"
 expect "Go article" '^upgraded: 101 ' '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
 interrupted "$BUILD/examples/go-echo" -url "$WS"

@@ -98,6 +98,11 @@ fn echo<S: Read + Write>(stream: S, subprotocols: &[String]) -> Result<S, Box<dy
         if let Some(value) = chosen.and_then(|name| HeaderValue::from_str(name).ok()) {
             response.headers_mut().insert("sec-websocket-protocol", value);
         }
+        let visits = visits(request) + 1;
+        if let Ok(cookie) = HeaderValue::from_str(&format!("visits={visits}; HttpOnly; SameSite=Strict")) {
+            response.headers_mut().insert("set-cookie", cookie);
+        }
+        response.headers_mut().insert("x-visits", HeaderValue::from(visits));
         Ok(response)
     };
     let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
@@ -111,6 +116,13 @@ fn echo<S: Read + Write>(stream: S, subprotocols: &[String]) -> Result<S, Box<dy
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// How often the client was here before, as it says itself by the cookie that it was given.
+fn visits(request: &Request) -> u32 {
+    let cookies = request.headers().get_all("cookie").iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).map(str::trim);
+    pairs.find_map(|pair| pair.strip_prefix("visits=")?.parse::<u32>().ok()).map_or(0, |visits| visits % 1000)
 }
 
 /// Takes connections in a thread of its own, each into a thread of its own.
