@@ -152,6 +152,8 @@ public:
     int os_error() const noexcept { return ws_error_os_error(raw_.get()); }
     int close_code() const noexcept { return ws_error_close_code(raw_.get()); }
     int http_status() const noexcept { return ws_error_http_status(raw_.get()); }
+    // The dial explained; NULL where there was none.
+    const char *transcript() const noexcept { return ws_error_transcript(raw_.get()); }
     // NULL behind the last field of that name.
     const char *http_header(const char *name, std::size_t index = 0) const noexcept {
         return ws_error_http_header(raw_.get(), name, index);
@@ -675,6 +677,7 @@ public:
         return {from, status};
     }
     std::string_view extensions() const noexcept { return ws_extensions(get()); }
+    const char *transcript() const noexcept { return ws_transcript(get()); }
     int response_status() const noexcept { return ws_response_status(get()); }
     const char *response_header(const char *name, std::size_t index = 0) const noexcept {
         return ws_response_header(get(), name, index);
@@ -796,6 +799,7 @@ public:
     dialer &add_header(std::string_view name, std::string_view value) { return with(ws_dialer_add_header, name, value); }
     dialer &set_max_message(std::size_t limit) { return set(ws_dialer_set_max_message, limit); }
     dialer &set_max_rejection_body(std::size_t limit) { return set(ws_dialer_set_max_rejection_body, limit); }
+    dialer &set_transcript(bool on = true) { return set(ws_dialer_set_transcript, on); }
     dialer &set_buffer_sizes(std::size_t read, std::size_t write) { return set(ws_dialer_set_buffer_sizes, read, write); }
     dialer &set_keepalive(timeout ping, timeout pong) { return set(ws_dialer_set_keepalive, ping.ms(), pong.ms()); }
     dialer &set_read_ahead(std::size_t count, std::size_t size) { return set(ws_dialer_set_read_ahead, count, size); }
