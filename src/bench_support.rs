@@ -53,7 +53,7 @@ impl Deflater {
     /// Compresses a message behind what `to` has.
     pub fn message(&mut self, level: u8, data: &[u8], to: &mut Vec<u8>) {
         let manner = Manner { level, mem_level: 8, window_bits: 15, keeps_context: false };
-        assert!(self.0.message(manner, data, to).expect("memory"), "it gets shorter");
+        self.0.part(manner, data, true, to).expect("memory");
     }
 }
 
