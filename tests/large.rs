@@ -3,10 +3,10 @@
 //!
 //! `WSDIAL_LARGE=n` is how many MiB each way; a gigabyte is 1024.
 
-mod raw;
 #[allow(dead_code)]
 #[path = "scheduler/peer.rs"]
 mod peer;
+mod raw;
 #[allow(dead_code)]
 #[path = "scheduler/session.rs"]
 mod session;
@@ -139,7 +139,10 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        assert!(lines.by_ref().map_while(Result::ok).any(|line| line.ends_with("listening")), "the server does not start");
+        assert!(
+            lines.by_ref().map_while(Result::ok).any(|line| line.ends_with("listening")),
+            "the server does not start"
+        );
         Server { process, at, _said: lines }
     }
 
@@ -252,7 +255,13 @@ fn read_frames(stream: &mut UnixStream, size: usize, deflates: bool, mut pong: i
             0x88 => return,
             0x8a => pong(payload),
             _ => {
-                let wanted = if frames > 0 { 0x00 } else if deflates { 0x41 } else { 0x01 };
+                let wanted = if frames > 0 {
+                    0x00
+                } else if deflates {
+                    0x41
+                } else {
+                    0x01
+                };
                 assert_eq!(head & 0x7f, wanted);
                 frames += 1;
                 let mut rest = &payload[..];

@@ -167,7 +167,11 @@ fn run_limited(limit: u64, bytes: &[u8]) -> (Vec<Said>, End) {
         let mut reader = Reader::new(limit);
         bytes.chunks(room + 2).for_each(|portion| reader.feed_pieces(portion, room));
         let end = reader.end();
-        assert_eq!(pieces::comparable(reader.said, end), pieces::comparable(whole.0.clone(), whole.1.clone()), "{room}");
+        assert_eq!(
+            pieces::comparable(reader.said, end),
+            pieces::comparable(whole.0.clone(), whole.1.clone()),
+            "{room}"
+        );
     }
     for at_most in [1, 7, usize::MAX] {
         assert_eq!(by_direct(limit, bytes, at_most), whole, "direct, {at_most} at most");
