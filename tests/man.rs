@@ -72,6 +72,18 @@ const PAGES: &[Page] = &[
         see: &["ws_dial", "ws_message"],
     },
     Page {
+        name: "ws_pieces",
+        about: "one message in pieces",
+        sections: &["One message in pieces"],
+        see: &["ws_dial", "ws_control"],
+    },
+    Page {
+        name: "ws_control",
+        about: "what becomes of control frames",
+        sections: &["Control frames"],
+        see: &["ws_dialer", "ws_ping"],
+    },
+    Page {
         name: "ws_process",
         about: "connections in an event loop",
         sections: &["Event loops"],
