@@ -72,16 +72,16 @@ const PAGES: &[Page] = &[
         see: &["ws_dial", "ws_message"],
     },
     Page {
-        name: "ws_pieces",
-        about: "one message in pieces",
+        name: "ws_fragment",
+        about: "a message in pieces",
         sections: &["One message in pieces"],
-        see: &["ws_dial", "ws_control"],
+        see: &["ws_dial", "ws_message"],
     },
     Page {
         name: "ws_control",
-        about: "what becomes of control frames",
+        about: "pings, pongs and closes as messages",
         sections: &["Control frames"],
-        see: &["ws_dialer", "ws_ping"],
+        see: &["ws_ping", "ws_dialer"],
     },
     Page {
         name: "ws_process",

@@ -2,7 +2,7 @@
 
 #include <wsdial.h>
 
-/* Has control frames delivered, and waits for the pong of a ping of its own. */
+/* Pings the server and sees its pong. */
 int main(int argc, char **argv)
 {
     const char *url = argc > 1 ? argv[1] : "wss://localhost:12346";
@@ -17,14 +17,14 @@ int main(int argc, char **argv)
     if (result == WS_OK)
         result = ws_set_control(conn, 1, 1, 1, &error);
     if (result == WS_OK)
-        result = ws_ping(conn, "hello", 5, WS_FOREVER, &error);
-    while (result == WS_OK && message.kind != WS_PONG)
-        result = ws_recv(conn, 5000, &message, &error);
+        result = ws_ping(conn, "42", 2, WS_FOREVER, &error);
     if (result == WS_OK)
-        printf("pong: %s\n", message.data);
-    ws_message_free(&message);
+        result = ws_recv(conn, 5000, &message, &error);
+    if (result == WS_OK && message.kind == WS_PONG)
+        printf("the pong says %s\n", message.data);
     if (result != WS_OK)
         fprintf(stderr, "%s\n", error ? ws_error_message(error) : ws_strerror(result));
+    ws_message_free(&message);
     ws_error_free(error);
     ws_conn_free(conn);
     ws_dialer_free(dialer);

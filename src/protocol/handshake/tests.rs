@@ -4,6 +4,7 @@
 use super::*;
 
 mod answers;
+mod redirects;
 mod rejections;
 
 /// The key of RFC 6455 1.3, before base64.
