@@ -75,6 +75,12 @@ run "$BUILD/examples/c-poll" "$WS"
 expect "C, a thousand connections on one poll loop" '^1000 connections, 10000 messages each way .* closed cleanly$'
 run "$BUILD/examples/c-epoll" "$WS"
 expect "C, a thousand connections on one epoll loop" '^1000 connections, 10000 messages each way .* closed cleanly$'
+for url in "$WS" "$WSS"; do
+  ca=
+  [ "$url" = "$WS" ] || ca=$CA
+  run "$BUILD/examples/c-large" "$url" "$ca" 16
+  expect "C, 16 MiB in pieces over ${url%%:*}" '^16 MiB there and back, each byte as it was, with [0-9]{1,4} KiB of memory .* closed cleanly: 1000$'
+done
 run "$BUILD/examples/c-memory"
 expect "C, without any socket" '^negotiated protocol: "json"$' '^4 messages there and back .* closed cleanly: 1000$'
 run "$BUILD/examples/c-cookies" "$WS"
