@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall header bench autobahn flood fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist header bench autobahn flood fuzz fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,7 +30,10 @@ install: ## headers, libraries, wsdial.pc and the CMake package under PREFIX (/u
 uninstall: ## take them away again, with the same PREFIX, LIBDIR and DESTDIR
 	@tools/install.sh uninstall
 
-header: ## write include/wsdial.h anew from src/ffi
+dist: ## archives for others in dist/: source, SDK, Go module, wheel, bill of materials, checksums
+	@tools/dist.sh
+
+header: ## write include/wsdial.h anew from src/ffi, and what is made of it
 	@tools/header.sh
 
 bench: ## our C client beside its peers
@@ -41,6 +44,9 @@ autobahn: ## the whole Autobahn testsuite (about 12 minutes)
 
 flood: ## both sides flood each other, a hundred times in a row over each transport (three minutes)
 	WSDIAL_FLOOD=100 cargo test --release --test flood full -- --nocapture
+
+fuzz: ## the fuzzer, a minute on each target (FUZZ=seconds)
+	@tools/fuzz.sh $(or $(FUZZ),60)
 
 fmt: ## format Rust and Go
 	cargo fmt

@@ -9,8 +9,21 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that declare something for C, in the order of their declarations.
-const SOURCES: &[&str] =
-    &["status", "error", "message", "dialer", "tls", "connection", "batch", "turns", "cancel", "proxy"];
+const SOURCES: &[&str] = &[
+    "status",
+    "error",
+    "message",
+    "dialer",
+    "compression",
+    "tls",
+    "connection",
+    "batch",
+    "pieces",
+    "turns",
+    "cancel",
+    "answers",
+    "proxy",
+];
 
 /// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;
@@ -119,7 +132,9 @@ fn table(constants: &[&Constant]) -> String {
 fn name_of(item: &str) -> &str {
     let code = if item.contains('{') { item.rsplit('}').next() } else { item.rsplit("*/").next() };
     let code = code.unwrap_or_default();
-    if let Some((_, pointer)) = code.split_once("(*") {
+    if code.trim_start().starts_with("typedef")
+        && let Some((_, pointer)) = code.split_once("(*")
+    {
         // The type of a function of the caller's.
         return pointer.split(')').next().unwrap_or_default();
     }

@@ -104,8 +104,12 @@ extern "C" {
 #define WS_DEFAULT (-2) /* 45 s for a dial, 5 s for a close, for ever elsewhere */
 
 /* What a message is. */
-#define WS_TEXT   1 /* UTF-8 text */
-#define WS_BINARY 2 /* Bytes */
+#define WS_TEXT          1 /* UTF-8 text */
+#define WS_BINARY        2 /* Bytes */
+#define WS_UNCOMPRESSED 64 /* With either of them, for ws_send: not to be compressed */
+#define WS_CLOSE         8 /* A close frame, where control frames are delivered */
+#define WS_PING          9 /* A ping, likewise */
+#define WS_PONG         10 /* A pong, likewise */
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
@@ -187,10 +191,11 @@ WS_MUST_USE int ws_dial(const char *url, const ws_dialer *dialer, int timeout_ms
 WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
 
 /* Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
- * WS_BINARY. data may be NULL when len is 0; it is neither changed nor kept. Any number of threads
- * may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or
- * any later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT
- * otherwise. WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1. */
+ * WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL
+ * when len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to
+ * the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them.
+ * Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection
+ * has ended, or ws_close was called. Since 0.1. */
 WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
@@ -259,6 +264,33 @@ WS_MUST_USE int ws_dialer_set_max_message(ws_dialer *dialer, size_t bytes, ws_er
  * ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). Since 0.1. */
 WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes, ws_error **error);
 
+/* Follows up to that many redirects (301, 302, 303, 307, 308) of a dial, at most 20; 0, the
+ * default, makes each of them a WS_E_REJECTED. http and https in Location stand for ws and wss.
+ * Where scheme, host or port change, user and password, Authorization, Cookie, Host, the server
+ * name and the client certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE),
+ * a bad Location (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the
+ * socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time of the dial is for all of
+ * it. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_max_redirects(ws_dialer *dialer, int most, ws_error **error);
+
+/* A jar of the program's for cookies. load writes the Cookie value for a request to url as snprintf
+ * would, into room bytes with a NUL, and answers its length, 0 or less for none; when that is room
+ * or more it is called again with enough. store gets each Set-Cookie of an answer, whatever the
+ * answer. url is "https://host/path?query" for wss, http for ws. Both run in the thread that dials
+ * (or is in ws_handshake) while it does, several at once when several threads dial; their strings
+ * are for the call alone, and they may call anything but functions of that connection. Either may
+ * be NULL; user is handed to them and must live as long as the dialer and handshakes under way.
+ * Since 0.1. */
+WS_MUST_USE int ws_dialer_set_cookie_hooks(ws_dialer *dialer, int (*load)(const char *url,
+                                           char *value, size_t room, void *user),
+                                           void (*store)(const char *url, const char *set_cookie,
+                                           void *user), void *user, ws_error **error);
+
+/* With on not 0 connections keep what ws_transcript tells: some hundred bytes each, secrets among
+ * them. Unless set they do not; what a failed dial did is kept with its error in any case. Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_set_transcript(ws_dialer *dialer, int on, ws_error **error);
+
 /* The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
  * (WS_E_OPTION_VALUE). It limits no message. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
@@ -278,11 +310,43 @@ WS_MUST_USE int ws_dialer_set_keepalive(ws_dialer *dialer, int ping_ms, int pong
 WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, size_t bytes,
                                          ws_error **error);
 
+/* With on not 0 pings, pongs and closes come as messages too; ws_set_control has it at length, and
+ * changes it for one connection. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_control_delivery(ws_dialer *dialer, int on, ws_error **error);
+
+/* With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_auto_pong(ws_dialer *dialer, int on, ws_error **error);
+
 /* With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any
  * other call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It
  * may also be told without a signal, every 50 ms, while the wait is for another thread. Since
  * 0.1. */
 WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
+
+/* With on not 0 permessage-deflate (RFC 7692) is offered; it is not unless switched on. A server is
+ * free not to choose it, which is no failure: ws_extensions tells. docs/compression.md has the
+ * costs, and when not to use it. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_compression(ws_dialer *dialer, int on, ws_error **error);
+
+/* What is offered with permessage-deflate: the windows as powers of two, 8 to 15, and flags, 0 or
+ * any of WS_DEFLATE_* together. 0 for client_window_bits lets the server limit our window, 0 for
+ * server_window_bits asks for nothing; so it is unless set. A server that chooses the extension and
+ * does not grant what was asked for fails the dial (WS_E_HANDSHAKE_EXTENSION). With a window of 8
+ * bits our messages leave uncompressed. Other values are WS_E_OPTION_VALUE. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_compression_params(ws_dialer *dialer, int client_window_bits,
+                                                 int server_window_bits, int flags,
+                                                 ws_error **error);
+
+/* The flags of ws_dialer_set_compression_params. */
+#define WS_DEFLATE_SERVER_NO_CONTEXT_TAKEOVER 1 /* The server compresses each message by itself */
+#define WS_DEFLATE_CLIENT_NO_CONTEXT_TAKEOVER 2 /* We compress each message by itself */
+#define WS_DEFLATE_CLIENT_WINDOW_FIXED        4 /* client_max_window_bits is not offered */
+
+/* How our messages are compressed: level 1 (fastest) to 9 (smallest), mem_level 1 (least memory) to
+ * 9, 0 for the defaults, which are 6 and 8; other values are WS_E_OPTION_VALUE. Messages under
+ * threshold bytes are not compressed; 128 unless set. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_compression_level(ws_dialer *dialer, int level, int mem_level,
+                                                size_t threshold, ws_error **error);
 
 /* ---- The dialer: TLS (docs/tls.md) ----------------------------------------------------------- */
 
@@ -389,6 +453,16 @@ WS_MUST_USE int ws_dialer_route(const ws_dialer *dialer, const char *url, char *
 
 /* ---- Facts about a connection ---------------------------------------------------------------- */
 
+/* The address that took the connection, without user and password, and the last one where redirects
+ * were followed: "wss://host:8443/path?query", a default port left out. NULL for NULL. Lives as
+ * long as the connection. Since 0.1. */
+const char *ws_url(const ws_conn *conn);
+
+/* The redirect number index (from 0, in their order) that led to the connection: the address that
+ * answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the last.
+ * Lives as long as the connection. Since 0.1. */
+const char *ws_redirect(const ws_conn *conn, size_t index, int *status);
+
 /* The HTTP status of the server's answer, which is 101; 0 for NULL. Since 0.1. */
 int ws_response_status(const ws_conn *conn);
 
@@ -416,6 +490,11 @@ const char *ws_tls_version(const ws_conn *conn);
  * the connection. Since 0.1. */
 const char *ws_tls_cipher(const ws_conn *conn);
 
+/* The extensions that were agreed, as the server answered: "permessage-deflate" and its parameters,
+ * such as "permessage-deflate; client_max_window_bits=12"; "" when there are none, and for NULL.
+ * Lives as long as the connection. Since 0.1. */
+WS_NONNULL const char *ws_extensions(const ws_conn *conn);
+
 /* How the connection ended: the peer's close code, 1005 for a close without one, 1006 for a lost
  * connection, the code that we sent for a violation; 0 while it lives, and for NULL. Since 0.1. */
 int ws_close_code(const ws_conn *conn);
@@ -425,18 +504,49 @@ int ws_close_code(const ws_conn *conn);
  * the connection. Since 0.1. */
 const char *ws_close_reason(const ws_conn *conn, size_t *len);
 
+/* The dial explained, for people: each address that was tried, the phases with their times, the
+ * heads of request and answer, and each check with its verdict and the section of the RFC that
+ * commands it; for redirects every hop. Plain text in lines of at most 100 columns, whose words may
+ * change between versions. Masked are user and password and the values of what looks like a
+ * credential: Authorization, cookies, tokens. NULL without ws_dialer_set_transcript, before the
+ * handshake is through, and for NULL. Lives as long as the connection. Since 0.1. */
+const char *ws_transcript(const ws_conn *conn);
+
 /* A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as
  * long as there is none. Since 0.1. */
 WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **error);
 
 /* For ws_stat. */
-#define WS_STAT_ROUND_TRIP 1 /* Microseconds from the last answered keepalive ping to its pong */
+#define WS_STAT_ROUND_TRIP         1 /* Microseconds from the last answered keepalive ping to its pong */
+#define WS_STAT_RESOLVE            2 /* Microseconds of the dial for the name; 0 when none was looked up */
+#define WS_STAT_CONNECT            3 /* Microseconds for connecting; 0 when the caller did */
+#define WS_STAT_PROXY              4 /* Microseconds for the exchange with a proxy */
+#define WS_STAT_TLS                5 /* Microseconds for TLS with the server */
+#define WS_STAT_HANDSHAKE          6 /* Microseconds from upgrade request to verified answer */
+#define WS_STAT_MESSAGES_SENT      7 /* Whole messages taken to be sent */
+#define WS_STAT_MESSAGES_RECEIVED  8 /* Whole messages that have come */
+#define WS_STAT_FRAMES_SENT        9 /* Frames, control frames among them */
+#define WS_STAT_FRAMES_RECEIVED   10 /* Frames that have come */
+#define WS_STAT_BYTES_SENT        11 /* Payload of the messages, before compression */
+#define WS_STAT_BYTES_RECEIVED    12 /* Payload of the messages that came, after inflating */
+#define WS_STAT_WIRE_SENT         13 /* Bytes that the socket took: handshake, frames, TLS */
+#define WS_STAT_WIRE_RECEIVED     14 /* Bytes that the socket brought */
+#define WS_STAT_PINGS_SENT        15 /* Pings, the keepalive's among them */
+#define WS_STAT_PINGS_RECEIVED    16 /* Pings that have come */
+#define WS_STAT_PONGS_SENT        17 /* Pongs */
+#define WS_STAT_PONGS_RECEIVED    18 /* Pongs that have come */
 
 /* ---- More about messages --------------------------------------------------------------------- */
 
 /* Limits received messages to that many bytes from the next frame on; 0 is no limit. As
  * ws_dialer_set_max_message, for this connection. Since 0.1. */
 WS_MUST_USE int ws_set_max_message(ws_conn *conn, size_t bytes, ws_error **error);
+
+/* Switches the compression of our messages off (on is 0) or on from the next one on, at that level,
+ * 1 to 9, or 0 for the dialer's (WS_E_OPTION_VALUE). Where none was agreed it changes nothing. For
+ * one message there is WS_UNCOMPRESSED. What the server compresses is inflated in any case. Since
+ * 0.1. */
+WS_MUST_USE int ws_set_compression(ws_conn *conn, int on, int level, ws_error **error);
 
 /* Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
  * need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown.
@@ -452,6 +562,12 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
 /* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
  * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv
+ * goes on with messages until the peer's close comes, and nothing limits the wait for that. Never
+ * waits. WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come,
+ * before. After it ws_close waits for the end. Since 0.1. */
+WS_MUST_USE int ws_start_close(ws_conn *conn, int code, const char *reason, ws_error **error);
 
 /* ---- Many messages at once ------------------------------------------------------------------- */
 
@@ -476,6 +592,39 @@ void ws_batch_free(ws_batch *batch);
 WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const void *data,
                               const size_t *offsets, size_t count, int timeout_ms, size_t *taken,
                               ws_error **error);
+
+/* ---- One message in pieces ------------------------------------------------------------------- */
+
+/* Sends a message in fragments, of which this is the next: is_final 0 for all but the last. kind is
+ * the message's, and may be 0 behind the first. The message is the connection's: whoever sends the
+ * next fragment goes on with it. Until the last one ws_send and ws_send_batch wait their time, and
+ * fail with WS_NOWAIT (WS_E_USAGE_STATE), so do not call them from the thread that is to send the
+ * rest; pings, pongs and ws_close go between. Each fragment is taken whole or not at all, results
+ * as for ws_send. Text may be cut inside a character. Since 0.1. */
+WS_MUST_USE int ws_send_fragment(ws_conn *conn, int kind, const void *data, size_t len,
+                                 int is_final, int timeout_ms, ws_error **error);
+
+/* Receives the next piece of a message into buffer, as much as is here and has room: *len bytes of
+ * it, *kind what the message is, *is_final 1 when it ends with this piece, which may then be empty.
+ * A message of any length in memory of one size, read straight into it without TLS. Results as for
+ * ws_recv; any but WS_OK sets *len, *kind and *is_final to 0. size 0 is WS_E_USAGE_LENGTH, and so
+ * are less than 125 where control frames are delivered, which come whole between pieces. Text is
+ * checked as it comes and may be cut inside a character; the message limit counts it all. Inside a
+ * message that was begun by this ws_recv and ws_recv_batch fail (WS_E_USAGE_STATE). Since 0.1. */
+WS_MUST_USE int ws_recv_into(ws_conn *conn, int timeout_ms, void *buffer, size_t size, size_t *len,
+                             int *kind, int *is_final, ws_error **error);
+
+/* ---- Control frames -------------------------------------------------------------------------- */
+
+/* What becomes of control frames from the next one on. deliver: pings, pongs and closes come as
+ * messages of kind WS_PING, WS_PONG and WS_CLOSE, whose data is the frame's payload (a close's code
+ * in two bytes, the higher first, and the reason), in order with the others, and before a message
+ * that they come in the middle of. auto_pong 0: pings are not answered but by ws_pong. auto_close
+ * 0: the peer's close is answered by ws_close, or the connection is shut after 5 s; a message in
+ * fragments may be ended before. WS_CLOSED comes behind the close either way. The defaults are 0,
+ * 1, 1. Since 0.1. */
+WS_MUST_USE int ws_set_control(ws_conn *conn, int deliver, int auto_pong, int auto_close,
+                               ws_error **error);
 
 /* ---- Event loops ----------------------------------------------------------------------------- */
 
@@ -523,9 +672,17 @@ WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *diale
 /* Carries on the handshake of a connection from ws_dial_fd or ws_dial_memory. WS_OK: it is open,
  * and has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any
  * failure of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake
- * that never waits have 45 s. Until it is open the calls that move messages fail
- * (WS_E_USAGE_STATE). Since 0.1. */
+ * that never waits have 45 s; over memory WS_FOREVER, which does not wait there either, lifts that
+ * limit. Until it is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1. */
 WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake
+ * fails with WS_E_REDIRECT, *out is a dialer with the same decisions for the dial to
+ * ws_error_location, and for that one: it knows the redirects so far, and leaves behind what must
+ * stay. The caller connects anew, dials with it, and frees it. Any other error is WS_E_USAGE_STATE.
+ * Since 0.1. */
+WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redirect, ws_dialer **out,
+                                 ws_error **error);
 
 /* As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none
  * for ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
@@ -605,8 +762,8 @@ int ws_error_os_error(const ws_error *error);
  * for a lost connection, 0 when there is none. Since 0.1. */
 int ws_error_close_code(const ws_error *error);
 
-/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401; 0 for any
- * other failure. Since 0.1. */
+/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
+ * WS_E_REDIRECT; 0 for any other failure. Since 0.1. */
 int ws_error_http_status(const ws_error *error);
 
 /* A header field of the answer that rejected the handshake: the value of the field number index
@@ -623,6 +780,18 @@ const char *ws_error_http_header_at(const ws_error *error, size_t position, cons
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
  * failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1. */
 const void *ws_error_http_body(const ws_error *error, size_t *len);
+
+/* Where the redirect points that the dial failed with, as an address to dial: for WS_E_REDIRECT and
+ * WS_E_REDIRECT_LIMIT. NULL for any other failure. Lives as long as the error. Since 0.1. */
+const char *ws_error_location(const ws_error *error);
+
+/* As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
+ * when it is WS_E_REDIRECT or one of its kin. Since 0.1. */
+const char *ws_error_redirect(const ws_error *error, size_t index, int *status);
+
+/* As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin,
+ * and for any other failure. Lives as long as the error. Since 0.1. */
+const char *ws_error_transcript(const ws_error *error);
 
 /* Frees an error. NULL is fine. Since 0.1. */
 void ws_error_free(ws_error *error);
@@ -710,6 +879,10 @@ int ws_version_number(void);
 
 /* The server's answer to the handshake. */
 #define WS_E_REJECTED                 (-501) /* The server rejected the handshake */
+#define WS_E_REDIRECT                 (-510) /* The server redirects: connect where it points */
+#define WS_E_REDIRECT_LIMIT           (-511) /* The server redirects more often than is followed */
+#define WS_E_REDIRECT_LOCATION        (-512) /* The server redirects to nowhere that can be dialed */
+#define WS_E_REDIRECT_DOWNGRADE       (-513) /* The server redirects from wss to ws */
 #define WS_E_HANDSHAKE_HEAD           (-520) /* The server's answer is not a well-formed HTTP head */
 #define WS_E_HANDSHAKE_VERSION        (-521) /* The server's answer is not HTTP/1.1 */
 #define WS_E_HANDSHAKE_UPGRADE        (-522) /* The server's Upgrade is not websocket */

@@ -2,6 +2,8 @@
 //!
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
+pub(crate) mod cookies;
+mod deflate;
 mod identity;
 mod key_log;
 mod pem;
@@ -14,14 +16,18 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Code, Error, quoted};
+use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
 use crate::target::{Endpoint, Proxy};
+use crate::transcript::{Failed, Hop};
+use cookies::CookieJar;
 
 pub(crate) use proxy::ProxyChoice;
 
 pub(crate) use key_log::KeyLogFile;
 pub(crate) use tls::{TlsOptions, crypto};
+
+pub(crate) use deflate::{DeflateOptions, one_to_nine};
 
 const MIB: u64 = 1 << 20;
 
@@ -34,6 +40,12 @@ const BUFFER_SIZES: std::ops::RangeInclusive<u64> = 1024..=16 * MIB;
 /// More header fields, or more bytes in them, are no request that a server takes; it is better known here than there.
 const MAX_FIELDS: usize = 256;
 const MAX_FIELD_BYTES: usize = 1 << 20;
+
+/// More redirects than that are a mistake, whoever makes it.
+const MAX_REDIRECTS: u64 = 20;
+
+/// What is meant for one origin alone, and stays behind when a redirect leads to another.
+const FOR_ONE_ORIGIN: &[&str] = &["authorization", "cookie", "host", "proxy-authorization"];
 
 /// Why a header field is not the user's to set.
 const RESERVED: &[(&str, &str)] = &[
@@ -73,8 +85,28 @@ pub struct Dialer {
     pub(crate) keepalive: Option<(Duration, Option<Duration>)>,
     /// How many messages and bytes `process` reads ahead.
     pub(crate) read_ahead: (usize, usize),
+    pub(crate) delivers_control: bool,
+    pub(crate) auto_pong: bool,
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
+    pub(crate) deflate: DeflateOptions,
+    /// How many redirects are followed.
+    pub(crate) max_redirects: usize,
+    /// Whether connections keep what their transcript is made of.
+    pub(crate) transcript: bool,
+    pub(crate) jar: Option<Arc<dyn CookieJar>>,
+    /// How this dial came here, when a redirect led it.
+    pub(crate) history: Option<Arc<History>>,
+}
+
+/// What a dial that was redirected brings along.
+pub(crate) struct History {
+    /// Who redirected it, the first one first.
+    pub(crate) redirects: Vec<Redirect>,
+    /// User and password of the address before, while the origin is the same.
+    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
+    /// The way so far, for the transcript.
+    pub(crate) hops: Vec<Arc<Hop>>,
 }
 
 impl Default for Dialer {
@@ -94,7 +126,14 @@ impl Default for Dialer {
             write_buffer: crate::buffer::POOLED,
             keepalive: None,
             read_ahead: (16, 1 << 20),
+            delivers_control: false,
+            auto_pong: true,
             interruptible: false,
+            deflate: DeflateOptions::default(),
+            max_redirects: 0,
+            transcript: false,
+            jar: None,
+            history: None,
         }
     }
 }
@@ -229,9 +268,75 @@ impl Dialer {
         self.read_ahead = (messages, bytes);
     }
 
+    /// Whether pings, pongs and closes are delivered like messages; `Connection::set_control` has it at length.
+    pub fn set_control_delivery(&mut self, on: bool) {
+        self.delivers_control = on;
+    }
+
+    /// Whether pings are answered by themselves, which is the default.
+    pub fn set_auto_pong(&mut self, on: bool) {
+        self.auto_pong = on;
+    }
+
     /// Whether a signal that the program handles ends a wait.
     pub fn set_interruptible(&mut self, on: bool) {
         self.interruptible = on;
+    }
+
+    /// Follows up to that many redirects of a dial, at most 20; none unless set. Where the origin (scheme, host, port)
+    /// changes, user and password, `Authorization`, `Cookie`, `Host`, the server name and the client certificate stay
+    /// behind; from `wss` to `ws` none is followed.
+    pub fn set_max_redirects(&mut self, most: u64) -> Result<(), Error> {
+        if most > MAX_REDIRECTS {
+            let text = format!("at most {MAX_REDIRECTS} redirects can be followed, not {most}");
+            return Err(Error::new(Code::OptionValue, text));
+        }
+        self.max_redirects = most as usize;
+        Ok(())
+    }
+
+    /// Asks `jar` for the cookies of every request, and tells it those of every answer; `None` for no jar.
+    pub fn set_cookie_jar(&mut self, jar: Option<Arc<dyn CookieJar>>) {
+        self.jar = jar;
+    }
+
+    /// The decisions for the dial that `follow` leads to, which `error` has told of.
+    pub(crate) fn follow(&self, follow: &Follow, error: &Error) -> Dialer {
+        let mut next = self.clone();
+        let credentials = follow.credentials.clone().filter(|_| !follow.crosses_origin);
+        if follow.crosses_origin {
+            let stays = |name: &str| FOR_ONE_ORIGIN.iter().any(|one| name.eq_ignore_ascii_case(one));
+            next.headers = Headers::new();
+            for (name, value) in self.headers.iter().filter(|(name, _)| !stays(name)) {
+                next.headers.push(name, value);
+            }
+            // The name that stands for the address's host stands for that one, and who we are is told to it alone.
+            next.tls.server_name = None;
+            next.tls.identity = None;
+        }
+        let mut hops = error.hops().to_vec();
+        if let Some(last) = hops.last_mut() {
+            let sentence = format!("followed to {}", follow.location);
+            Arc::make_mut(last).failed = Some(Failed { phase: "", sentence, check: None });
+        }
+        next.history = Some(Arc::new(History { redirects: error.redirects().to_vec(), credentials, hops }));
+        next
+    }
+
+    /// Whether connections keep what their transcript is made of: some hundred bytes each, secrets among them. What a
+    /// failed dial did is kept with its error in any case.
+    pub fn set_transcript(&mut self, on: bool) {
+        self.transcript = on;
+    }
+
+    /// The way of the dial so far.
+    pub(crate) fn hops(&self) -> &[Arc<Hop>] {
+        self.history.as_ref().map_or(&[], |history| &history.hops)
+    }
+
+    /// Who redirected the dial so far.
+    pub(crate) fn redirects(&self) -> &[Redirect] {
+        self.history.as_ref().map_or(&[], |history| &history.redirects)
     }
 
     fn offer_by_header(&mut self, value: &[u8]) -> Result<(), Error> {
@@ -274,7 +379,9 @@ impl fmt::Debug for Dialer {
             .field("tls", &self.tls)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
+            .field("deflate", &self.deflate)
             .field("buffers", &(self.read_buffer, self.write_buffer))
+            .field("max_redirects", &self.max_redirects)
             .finish()
     }
 }

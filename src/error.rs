@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::headers::Headers;
+use crate::transcript::{self, Hop};
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
@@ -127,6 +128,14 @@ codes! {
     TlsWeakKey = -418, "a key of the peer's certificate is too weak";
     /// A well-formed answer other than 101: status, headers and the start of the body go with the error.
     Rejected = -501, "the server rejected the handshake";
+    /// The server points elsewhere, and this call cannot connect there: the caller can (`Error::location`).
+    Redirect = -510, "the server redirects: connect where it points";
+    /// The server redirects more often than the dialer follows.
+    RedirectLimit = -511, "the server redirects more often than is followed";
+    /// A redirect without a `Location`, or to what cannot be dialed.
+    RedirectLocation = -512, "the server redirects to nowhere that can be dialed";
+    /// A redirect from `wss` to `ws`, which is never followed.
+    RedirectDowngrade = -513, "the server redirects from wss to ws";
     /// The answer is not a well-formed HTTP/1.1 head.
     HandshakeHead = -520, "the server's answer is not a well-formed HTTP head";
     /// The answer's HTTP version is not 1.1.
@@ -258,6 +267,26 @@ pub struct Rejection {
     pub body: Vec<u8>,
 }
 
+/// An address that pointed elsewhere, and was followed or could not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The HTTP status: 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// The address that answered so, without user and password.
+    pub url: String,
+}
+
+/// What it takes to follow a redirect.
+#[derive(Clone)]
+pub(crate) struct Follow {
+    /// The address to dial, without user and password.
+    pub(crate) location: String,
+    /// Scheme, host or port is another one.
+    pub(crate) crosses_origin: bool,
+    /// User and password of the addresses so far.
+    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// A failure: code, phase, sentence and what goes with them.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -271,6 +300,9 @@ struct Inner {
     os_error: i32,
     close_code: u16,
     rejection: Option<Rejection>,
+    redirects: Vec<Redirect>,
+    follow: Option<Follow>,
+    hops: Vec<Arc<Hop>>,
 }
 
 impl Error {
@@ -284,6 +316,9 @@ impl Error {
             os_error: 0,
             close_code: 0,
             rejection: None,
+            redirects: Vec::new(),
+            follow: None,
+            hops: Vec::new(),
         }))
     }
 
@@ -337,6 +372,32 @@ impl Error {
         self.change(|inner| inner.rejection = Some(rejection))
     }
 
+    /// Where the dial was led before it failed, this answer among them when it is a redirect.
+    pub(crate) fn with_redirects(self, redirects: Vec<Redirect>) -> Error {
+        if redirects.is_empty() { self } else { self.change(|inner| inner.redirects = redirects) }
+    }
+
+    pub(crate) fn with_follow(self, follow: Follow) -> Error {
+        self.change(|inner| inner.follow = Some(follow))
+    }
+
+    /// The way of the dial; the most precise place has said it first.
+    pub(crate) fn with_hops(self, hops: impl FnOnce(&Error) -> Vec<Arc<Hop>>) -> Error {
+        if !self.0.hops.is_empty() {
+            return self;
+        }
+        let hops = hops(&self);
+        self.change(|inner| inner.hops = hops)
+    }
+
+    pub(crate) fn hops(&self) -> &[Arc<Hop>] {
+        &self.0.hops
+    }
+
+    pub(crate) fn follow(&self) -> Option<&Follow> {
+        self.0.follow.as_ref()
+    }
+
     /// The sentence without host and phase.
     pub(crate) fn detail(&self) -> &str {
         &self.0.detail
@@ -365,6 +426,22 @@ impl Error {
     /// The server's answer, when it was a well-formed "no".
     pub fn rejection(&self) -> Option<&Rejection> {
         self.0.rejection.as_ref()
+    }
+
+    /// The redirects before the failure, the first one first; the last is the failure when its code says so.
+    pub fn redirects(&self) -> &[Redirect] {
+        &self.0.redirects
+    }
+
+    /// What the dial did before it failed, for people: phases with their times, heads with secrets masked, each check with
+    /// its verdict. `None` when nothing was begun, and for what failed later.
+    pub fn transcript(&self) -> Option<String> {
+        (!self.0.hops.is_empty()).then(|| transcript::text(&self.0.hops))
+    }
+
+    /// Where the last redirect points, as an address to dial; `None` when none was usable.
+    pub fn location(&self) -> Option<&str> {
+        self.0.follow.as_ref().map(|follow| follow.location.as_str())
     }
 }
 

@@ -6,6 +6,8 @@
 //! decision, not a typing aid, so what it would mend is an error here, and it is only given what is left: the host to
 //! make canonical, path and query to percent-encode. No error quotes a user, a password, a path or a query.
 
+mod redirect;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
@@ -83,12 +85,57 @@ impl Target {
         }
     }
 
+    /// The address as it is dialed: canonical, without user and password, a default port left out.
+    pub(crate) fn url(&self) -> String {
+        match self.scheme {
+            Scheme::Unix => format!("{}:{}", self.display, self.request_target),
+            Scheme::Ws => format!("ws://{}{}", self.host_header, self.request_target),
+            Scheme::Wss => format!("wss://{}{}", self.host_header, self.request_target),
+        }
+    }
+
+    /// The same resource as HTTP names it, for whoever thinks in `http` and `https`: cookies do, and so does Location.
+    pub(crate) fn http_url(&self) -> String {
+        let scheme = if self.scheme == Scheme::Wss { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.host_header, self.request_target)
+    }
+
+    /// Whether both are of one origin: what is meant for one may be told to the other (RFC 9110 4.3.1).
+    pub(crate) fn is_same_origin(&self, other: &Target) -> bool {
+        (self.scheme, &self.host, self.port, &self.socket) == (other.scheme, &other.host, other.port, &other.socket)
+    }
+
+    /// Where a `Location` leads that was received from here.
+    pub(crate) fn redirect(&self, location: &[u8]) -> Result<Target, Error> {
+        redirect::resolve(self, location)
+    }
+
     /// What to connect to when no proxy is in between.
     pub(crate) fn endpoint(&self) -> Endpoint {
         match &self.socket {
             Some(path) => Endpoint::Unix(path.clone()),
             None => Endpoint::Tcp(self.host.clone(), self.port),
         }
+    }
+}
+
+/// What [`Target::display`] says of the target whose [`Target::url`] is `url`.
+pub(crate) fn display(url: &str) -> String {
+    if let Some(path) = url.strip_prefix("ws+unix:") {
+        return format!("ws+unix:{}", path.split(':').next().unwrap_or_default());
+    }
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (authority, _) = split_authority(rest);
+    let has_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
+    let port = if scheme == "wss" { ":443" } else { ":80" };
+    format!("{scheme}://{authority}{}", if has_port { "" } else { port })
+}
+
+/// What an error says of the way to `target`, with a proxy between or without.
+pub(crate) fn route(target: &str, via: Option<&str>) -> String {
+    match via {
+        Some(proxy) => format!("{target} through {proxy}"),
+        None => target.to_owned(),
     }
 }
 

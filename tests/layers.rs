@@ -5,29 +5,35 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms that its files may name (`crate::room`), beside itself.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("ffi", &["client", "protocol", "buffer", "dialer", "error", "headers", "target", "wait"]),
-    ("client", &["protocol", "net", "buffer", "dialer", "error", "headers", "target", "wait"]),
-    ("protocol", &["dialer", "error", "headers", "target"]),
-    ("net", &["buffer", "dialer", "error", "target", "wait"]),
-    ("dialer", &["error", "headers", "buffer", "target"]),
+    ("client", &["protocol", "net", "buffer", "dialer", "error", "headers", "target", "transcript", "wait"]),
+    ("protocol", &["dialer", "error", "headers", "spare", "target"]),
+    ("net", &["buffer", "dialer", "error", "target", "transcript", "wait"]),
+    ("dialer", &["error", "headers", "buffer", "target", "transcript"]),
     ("target", &["error"]),
-    ("error", &["headers"]),
+    ("error", &["headers", "transcript"]),
+    ("transcript", &["headers"]),
     ("headers", &[]),
     ("wait", &[]),
     ("buffer", &[]),
+    ("spare", &[]),
 ];
 
 /// Public names at the crate's root stand for the room that they come from.
-const ROOT_NAMES: [(&str, &str); 13] = [
+const ROOT_NAMES: [(&str, &str); 17] = [
     ("Endpoint", "target"),
     ("Client", "client"),
+    ("Figure", "client"),
+    ("Times", "transcript"),
     ("Connection", "client"),
     ("Outcome", "client"),
+    ("CookieJar", "dialer"),
     ("Dialer", "dialer"),
     ("Code", "error"),
     ("Error", "error"),
     ("Phase", "error"),
+    ("Redirect", "error"),
     ("Rejection", "error"),
     ("Headers", "headers"),
     ("Kind", "protocol"),

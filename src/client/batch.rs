@@ -44,24 +44,24 @@ impl Connection {
     }
 
     fn batch_in(&self, rx: &mut Rx, batch: &mut Batch, most: Most, patience: Patience<'_>) -> Ending {
+        rx.may_come_whole()?;
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         self.take_what_is_here(rx, batch, most, patience);
-        if batch.is_empty() {
+        while batch.is_empty() {
             if rx.message.capacity() == 0 {
                 rx.message = std::mem::take(batch.data_mut());
             }
             match self.next_message(rx, patience) {
                 Turn::Message(kind) => {
-                    rx.large = rx.message.len() > LARGE;
+                    rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
                     let _always = batch.take(kind, &mut rx.message);
-                    self.take_what_is_here(rx, batch, most, patience);
                 }
+                Turn::Ready => {}
                 turn => return self.no_message(rx, batch.data_mut(), turn, patience),
             }
+            self.take_what_is_here(rx, batch, most, patience);
         }
-        if !rx.decoder.in_message() {
-            rx.message = Vec::new();
-        }
+        rx.let_go();
         if rx.over.is_some() {
             // The end is told with the next call; the peer need not wait for that.
             self.settle(Some(rx.awake));
@@ -71,37 +71,48 @@ impl Connection {
 
     /// Takes what needs no reading, from the messages that were read ahead on.
     fn take_what_is_here(&self, rx: &mut Rx, batch: &mut Batch, most: Most, patience: Patience<'_>) {
-        while let Some(ready) = rx.ready.front_mut() {
-            let len = ready.data.len();
-            if !batch.has_room_for(len, most) || !batch.take(ready.kind, &mut ready.data) {
+        loop {
+            while let Some(ready) = rx.ready.front_mut() {
+                let len = ready.data.len();
+                if !batch.has_room_for(len, most) || !batch.take(ready.kind, &mut ready.data) {
+                    return;
+                }
+                rx.ready.pop_front();
+                rx.ready_bytes -= len;
+            }
+            if !batch.has_room_for(0, most) {
                 return;
             }
-            rx.ready.pop_front();
-            rx.ready_bytes -= len;
-        }
-        while batch.has_room_for(0, most) {
             if rx.over.is_none() {
                 rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+                let before = (batch.len(), batch.data().len());
                 let taken = batch.decode(&mut rx.decoder, rx.plain.filled(), most);
+                self.arrived.messages(batch.len() - before.0, batch.data().len() - before.1);
                 rx.plain.consume(taken);
             }
             match self.next_buffered(rx, patience) {
-                Some(Turn::Message(kind)) => {
-                    if !batch.has_room_for(rx.message.len(), most) || !batch.take(kind, &mut rx.message) {
-                        rx.keep(kind);
+                // It is taken, or waits where there is no room for it.
+                Some(Turn::Message(kind)) => rx.keep(kind),
+                Some(Turn::Ready) => {}
+                Some(Turn::Over | Turn::Impatient(_)) => return,
+                None => {
+                    if !self.secure || !self.open_more(rx) {
                         return;
                     }
                 }
-                None if self.secure => match self.open_sealed(rx) {
-                    Some(Filled::End(end)) => {
-                        rx.over = Some(self.end(end));
-                        return;
-                    }
-                    Some(Filled::Some(_)) => {}
-                    Some(Filled::Impatient(_)) | None => return,
-                },
-                _ => return,
             }
+        }
+    }
+
+    /// Opens what was read and is still sealed. Whether that brought anything.
+    fn open_more(&self, rx: &mut Rx) -> bool {
+        match self.open_sealed(rx) {
+            Some(Filled::Some(_)) => true,
+            Some(Filled::End(end)) => {
+                rx.over = Some(self.end(end));
+                false
+            }
+            Some(Filled::Impatient(_)) | None => false,
         }
     }
 
@@ -127,7 +138,7 @@ impl Connection {
     ) -> Result<Outcome, Error> {
         *taken = 0;
         self.call(wait, |patience| {
-            let mut tx = match self.enter_tx(patience)? {
+            let mut tx = match self.enter_for_message(patience)? {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
@@ -145,26 +156,38 @@ impl Connection {
     /// Takes message after message and writes portion by portion. Once the caller's time is over the rest is only taken,
     /// as far as the limit of unsent bytes allows: what as many sends would have done.
     fn put_batch(&self, tx: &mut Tx, gather: &mut Gather<'_>) -> Result<(), Lost> {
-        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        let portion = if self.secure { self.write_size().min(SEALED) } else { self.write_size() };
+        let mut deflated = Vec::new();
         while gather.taken < gather.messages.len() && gather.refusal.is_none() {
+            if gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT {
+                break;
+            }
             let (kind, data) = gather.messages.get(gather.taken);
+            let len = data.len();
+            deflated.clear();
+            let is_deflated = self.deflate(tx, data, true, &mut deflated).map_err(Lost::Error)?;
+            let (data, reserved) = if is_deflated { (&deflated[..], encoder::DEFLATED) } else { (data, 0) };
             let gathered = if self.secure { tx.plain.len() } else { tx.wire.len() };
             let is_large = data.len() > GATHERED;
             if gathered > 0 && (is_large || gathered + MAX_HEADER + data.len() > portion) {
                 self.write_gathered(tx, gather)?;
             }
-            if gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT || gather.refusal.is_some() {
+            // What was compressed is taken, unless nothing is any more.
+            let is_full = gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT && !is_deflated;
+            if is_full || gather.refusal.is_some() {
                 break;
             }
             if is_large {
-                let over = self.put_message(tx, kind, data, gather.patience())?;
+                let over = self.put_message(tx, kind, data, reserved, gather.patience())?;
                 gather.over = gather.over.or(over);
             } else {
                 let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
                 let room = to.room(MAX_HEADER + data.len()).map_err(|_| no_memory())?;
                 let len = encoder::message_frame(room, kind, data, random::mask_key());
+                room[0] |= reserved;
                 to.fill(len);
             }
+            self.sent.message(len);
             gather.taken += 1;
         }
         self.write_gathered(tx, gather)

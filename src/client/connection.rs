@@ -11,20 +11,27 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::cancel::Cancel;
+use super::control;
+use super::deflate::Deflating;
+use super::figures::Moved;
+use super::fragments::Fragments;
 use super::keepalive::Keepalive;
 use super::link::Link;
 use super::open::{Opening, Trip};
-use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
+use super::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::Dialer;
-use crate::error::{Code, Error, Phase};
+use crate::dialer::{Dialer, History};
+use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
+use crate::protocol::deflate::Deflater;
 use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
+use crate::target::{Target, display, route};
+use crate::transcript::{self, Hop, Times};
 use crate::wait::{Over, Wait};
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
@@ -63,7 +70,11 @@ impl From<Over> for Outcome {
 pub struct Connection {
     pub(super) stream: Stream,
     pub(super) rx: Mutex<Rx>,
+    /// Counted by who holds `rx`.
+    pub(super) arrived: Moved,
     pub(super) tx: Mutex<Tx>,
+    /// Counted by who holds `tx`.
+    pub(super) sent: Moved,
     pub(super) link: Mutex<Link>,
     /// Something changed that a closer may wait for; goes with `link`.
     pub(super) turn: Condvar,
@@ -76,25 +87,51 @@ pub struct Connection {
     /// The holder of `tx` waits, or may at any moment.
     pub(super) tx_waits: AtomicBool,
     pub(super) max_message: AtomicU64,
+    /// What becomes of control frames: bits of `control.rs`.
+    pub(super) control: AtomicU8,
+    /// Where compression is offered: how our messages are compressed.
+    pub(super) deflating: Option<Box<Deflating>>,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
     keepalive: Option<Box<(Duration, Option<Duration>)>>,
     pub(super) interruptible: bool,
-    pub(super) read_size: usize,
-    pub(super) write_size: usize,
-    pub(super) read_ahead: (usize, usize),
+    read_size: u32,
+    write_size: u32,
+    read_ahead: (u32, u32),
     pub(super) received: OnceLock<Box<Close>>,
     pub(super) agreed: OnceLock<Box<Agreed>>,
+    pub(super) times: OnceLock<Times>,
     pub(super) tls_facts: OnceLock<Box<(&'static str, &'static str)>>,
+    /// The last hop of the dial, where it is kept.
+    pub(super) hop: OnceLock<Arc<Hop>>,
     pub(super) token: Mutex<Option<Arc<Cancel>>>,
     pub(super) has_token: AtomicBool,
     /// The process that made it.
     pub(super) generation: u64,
     /// The descriptor goes back to the caller who gave it.
     returned: bool,
-    /// Kept from the start: the system forgets them when the connection is reset.
-    addresses: (Option<SocketAddr>, Option<SocketAddr>),
-    context: Box<str>,
+    url: Box<str>,
+    /// What most dials have nothing of.
+    detour: Option<Box<Detour>>,
+}
+
+/// What lay between: a proxy, and redirects.
+struct Detour {
+    /// The proxy, for error messages.
+    via: Option<Box<str>>,
+    history: Option<Arc<History>>,
+}
+
+impl Detour {
+    fn new(via: Option<&str>, dialer: &Dialer) -> Option<Box<Detour>> {
+        let detour = Detour { via: via.map(Into::into), history: dialer.history.clone() };
+        (detour.via.is_some() || detour.history.is_some()).then(|| Box::new(detour))
+    }
+}
+
+/// A size in half the memory; what is larger stands for no limit.
+fn small(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 /// The receiving side.
@@ -115,6 +152,12 @@ pub(super) struct Rx {
     /// Messages that were whole before anybody asked for them.
     pub(super) ready: VecDeque<Message>,
     pub(super) ready_bytes: usize,
+    /// How much of the message that is received in pieces has gone out, of what is in `message` or first in `ready`.
+    pub(super) piece_at: usize,
+    /// Its beginning has gone out.
+    pub(super) in_pieces: bool,
+    /// Messages are received in pieces: the last receiver did.
+    pub(super) streams: bool,
     /// The end, once a receiver has met it.
     pub(super) over: Option<Result<Outcome, Error>>,
     /// A closer reads for nobody.
@@ -151,6 +194,9 @@ pub(super) struct Tx {
     pub(super) plain: Buffer,
     /// Bytes of before `wire`, lent to the caller to be written.
     pub(super) output: Option<Box<Buffer>>,
+    /// The message that is being sent in fragments.
+    pub(super) fragments: Option<Box<Fragments>>,
+    pub(super) deflater: Deflater,
 }
 
 impl Tx {
@@ -161,9 +207,9 @@ impl Tx {
 
 impl Connection {
     /// A connection that has yet to open: `trip` lies before it on `stream`.
-    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, context: &str) -> Connection {
+    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, target: &Target, via: Option<&str>) -> Connection {
         let secure = trip.is_secure();
-        let (opening, tls) = Opening::new(trip);
+        let (opening, tls) = Opening::new(trip, dialer.transcript);
         let rx = Rx {
             opening: Some(Box::new(opening)),
             in_clear: secure && tls.is_none(),
@@ -174,6 +220,9 @@ impl Connection {
             message: Vec::new(),
             ready: VecDeque::new(),
             ready_bytes: 0,
+            piece_at: 0,
+            in_pieces: false,
+            streams: false,
             over: None,
             drains: false,
             told: false,
@@ -183,10 +232,11 @@ impl Connection {
             spent: Spent::default(),
         };
         Connection {
-            addresses: (stream.local_addr(), stream.peer_addr()),
             stream,
             rx: Mutex::new(rx),
+            arrived: Moved::default(),
             tx: Mutex::new(Tx::default()),
+            sent: Moved::default(),
             secure,
             link: Mutex::new(Link { tls, ..Link::default() }),
             turn: Condvar::new(),
@@ -195,20 +245,25 @@ impl Connection {
             rx_waits: AtomicBool::new(false),
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
+            control: AtomicU8::new(control::bits(dialer.delivers_control, dialer.auto_pong, true)),
+            deflating: Deflating::new(&dialer.deflate),
             keeps_alive: dialer.keepalive.is_some(),
             keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
-            read_size: dialer.read_buffer,
-            write_size: dialer.write_buffer,
-            read_ahead: dialer.read_ahead,
+            read_size: small(dialer.read_buffer),
+            write_size: small(dialer.write_buffer),
+            read_ahead: (small(dialer.read_ahead.0), small(dialer.read_ahead.1)),
             received: OnceLock::new(),
             agreed: OnceLock::new(),
+            times: OnceLock::new(),
             tls_facts: OnceLock::new(),
+            hop: OnceLock::new(),
             token: Mutex::new(None),
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
             returned: false,
-            context: context.into(),
+            url: target.url().into(),
+            detour: Detour::new(via, dialer),
         }
     }
 
@@ -217,6 +272,21 @@ impl Connection {
         if let Some(&(every, within)) = self.keepalive.as_deref() {
             self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
         }
+    }
+
+    /// The most that one read takes from the socket.
+    pub(super) fn read_size(&self) -> usize {
+        self.read_size as usize
+    }
+
+    /// The most that one write gives to it.
+    pub(super) fn write_size(&self) -> usize {
+        self.write_size as usize
+    }
+
+    /// How many messages and bytes are read ahead.
+    pub(super) fn read_ahead(&self) -> (usize, usize) {
+        (self.read_ahead.0 as usize, self.read_ahead.1 as usize)
     }
 
     /// The subprotocol that the server chose; empty when none.
@@ -248,23 +318,48 @@ impl Connection {
 
     /// The status of the server's answer: 101; 0 while it is awaited.
     pub fn status(&self) -> u16 {
-        self.agreed.get().map_or(0, |agreed| agreed.head.status)
+        if self.is_open() { 101 } else { 0 }
     }
 
     /// The header fields of the server's answer.
     pub fn headers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
-        self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
+        self.agreed.get().map_or(&NONE, |agreed| &agreed.headers)
+    }
+
+    /// The address that took the connection, the last one where redirects were followed: without user and password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The redirects that led here, the first one first.
+    pub fn redirects(&self) -> &[Redirect] {
+        self.detour.as_ref().and_then(|detour| detour.history.as_ref()).map_or(&[], |history| &history.redirects)
+    }
+
+    /// What the dial did, for people: phases with their times, heads with secrets masked, each check with its verdict.
+    /// `None` unless the dialer was told to keep it.
+    pub fn transcript(&self) -> Option<String> {
+        let hops = [self.hops_before(), &[self.hop.get()?.clone()]].concat();
+        Some(transcript::text(&hops))
+    }
+
+    pub(super) fn via(&self) -> Option<&str> {
+        self.detour.as_ref()?.via.as_deref()
+    }
+
+    pub(super) fn hops_before(&self) -> &[Arc<Hop>] {
+        self.detour.as_ref().and_then(|detour| detour.history.as_ref()).map_or(&[], |history| &history.hops)
     }
 
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.addresses.0
+        self.stream.local_addr()
     }
 
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.addresses.1
+        self.stream.peer_addr()
     }
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
@@ -293,7 +388,7 @@ impl Connection {
         if let Some(earlier) = &link.failure {
             return earlier.clone();
         }
-        let error = error.in_phase(phase).about(&self.context);
+        let error = error.in_phase(phase).about(&self.context());
         if link.close_received {
             // Behind the peer's close frame nothing counts any more (RFC 6455 5.5.1): the end stays a clean one.
             return error;
@@ -308,9 +403,13 @@ impl Connection {
         error
     }
 
+    fn context(&self) -> String {
+        route(&display(&self.url), self.via())
+    }
+
     /// Says whose error it is.
     pub(super) fn about_us(&self, error: Error) -> Error {
-        error.about(&self.context)
+        error.about(&self.context())
     }
 
     /// The stream has ended: cleanly if the peer's close frame came before, else the connection is lost (RFC 6455 7.1.5).
@@ -319,6 +418,7 @@ impl Connection {
         let ending = ending.unwrap_or_else(|| Err(self.fail(error.with_close_code(1006), Phase::Recv)));
         let mut link = self.link.lock();
         link.eof = true;
+        link.close_held = false;
         self.wake_waiters();
         drop(link);
         if ending.is_ok() {
@@ -332,7 +432,7 @@ impl Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("to", &self.context)
+            .field("to", &self.context())
             .field("subprotocol", &self.subprotocol())
             .finish_non_exhaustive()
     }
@@ -357,6 +457,9 @@ impl Drop for Connection {
             self.take_leave();
         }
         self.stream.shutdown_write();
+        if self.stream.has_met_end() {
+            return;
+        }
         let mut away = [0; 4096];
         for _ in 0..256 {
             match self.stream.recv(&mut away, false) {

@@ -9,9 +9,9 @@ use once_cell::sync::OnceCell;
 
 use super::cancel::Cancel;
 use super::connection::{Connection, Outcome};
-use super::open::{Passage, Trip};
-use crate::dialer::{ConnectCallback, Dialer};
-use crate::error::{Code, Error, Phase};
+use super::open::{self, Passage, Trip};
+use crate::dialer::{ConnectCallback, Dialer, cookies};
+use crate::error::{Code, Error, Follow, Phase};
 use crate::net::stream::Stream;
 use crate::net::tls::{Tls, TlsConfig};
 use crate::net::{connect, random, resolve};
@@ -19,8 +19,9 @@ use crate::protocol::connect::Connect;
 use crate::protocol::handshake::Handshake;
 use crate::protocol::socks5::Socks5;
 use crate::protocol::tunnel::Tunnel;
-use crate::target::{Endpoint, Proxy, ProxyKind, Scheme, Target};
-use crate::wait::{Patience, Wait};
+use crate::target::{self, Endpoint, Proxy, ProxyKind, Scheme, Target};
+use crate::transcript::{Hop, Times, Tries, microseconds};
+use crate::wait::{Patience, Wait, now};
 
 /// A dialer at work: its decisions, and the parsed trust roots and TLS sessions that they lead to. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +63,46 @@ impl Client {
         if wait == Wait::Never {
             return Err(Error::new(Code::UsageTimeout, "a dial cannot be done without waiting"));
         }
-        let target = Target::parse(url)?;
-        self.dial_target(&target, wait).map_err(|error| error.about(&target.display))
+        let mut target = Target::parse(url)?;
+        let mut client = None::<Client>;
+        loop {
+            let now = client.as_ref().unwrap_or(self);
+            let error = match now.dial_target(&target, wait) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            match error.follow() {
+                Some(follow) if error.code() == Code::Redirect => {
+                    let next = now.follow(follow, &error);
+                    target = Target::parse(&follow.location)?;
+                    client = Some(next);
+                }
+                _ => {
+                    let error = if error.redirects().is_empty() {
+                        error.with_redirects(now.dialer.redirects().to_vec())
+                    } else {
+                        error
+                    };
+                    return Err(error.about(&target.display));
+                }
+            }
+        }
+    }
+
+    /// The client that goes on where a dial of this one was redirected to, for those who bring the connection themselves:
+    /// it follows fewer redirects, and what was meant for another origin stays behind. It is for that one address.
+    pub fn redirected(&self, error: &Error) -> Result<Client, Error> {
+        match error.follow() {
+            Some(follow) if error.code() == Code::Redirect => Ok(self.follow(follow, error)),
+            _ => Err(Error::new(Code::UsageState, "the error is no redirect that can be followed")),
+        }
+    }
+
+    fn follow(&self, follow: &Follow, error: &Error) -> Client {
+        let dialer = self.dialer.follow(follow, error);
+        // Who we are is a part of the configuration, the server's name is none.
+        let tls = if dialer.tls.identity == self.dialer.tls.identity { Arc::clone(&self.tls) } else { Arc::default() };
+        Client { dialer, tls, ..self.clone() }
     }
 
     /// The opening handshake over a connected socket. A failure gives the socket back as it is. A call that never waits
@@ -111,7 +150,8 @@ impl Client {
     /// What a dial to `url` connects to: the proxy if there is one for it, else the address's host.
     pub fn route(&self, url: &str) -> Result<Endpoint, Error> {
         let target = Target::parse(url)?;
-        self.route_of(&target).map(|route| route.endpoint()).map_err(|error| error.about(&target.display))
+        let proxy = self.dialer.proxy.of(&target).map_err(|error| error.about(&target.display))?;
+        Ok(proxy.map_or_else(|| target.endpoint(), |proxy| proxy.endpoint()))
     }
 
     fn dial_target(&self, target: &Target, wait: Wait) -> Result<Connection, Error> {
@@ -149,11 +189,17 @@ impl Client {
         Err(Error::new(Code::ProxyUnreachable, earlier).in_phase(Phase::Proxy))
     }
 
-    fn dial_route(&self, route: &Route<'_>, trip: Trip, patience: Patience<'_>) -> Result<Connection, Error> {
-        let stream = match &self.dialer.connect {
-            Some(callback) => call_back(callback, &route.endpoint(), patience)?,
-            None => connect::connect(&route.endpoint(), patience)?,
+    fn dial_route(&self, route: &Route<'_>, mut trip: Trip, patience: Patience<'_>) -> Result<Connection, Error> {
+        let mut tries = Tries::default();
+        let connected = match &self.dialer.connect {
+            Some(callback) => call_back(callback, &route.endpoint(), patience, &mut tries),
+            None => connect::connect(&route.endpoint(), patience, &mut tries),
         };
+        let stream = match connected {
+            Ok(stream) => stream,
+            Err(error) => return Err(error.with_hops(|error| self.hops(route, tries, error))),
+        };
+        trip.tries = Some(tries);
         let connection = self.connection(stream, trip, route);
         match connection.handshake(patience.wait)? {
             Outcome::Done => Ok(connection),
@@ -164,25 +210,41 @@ impl Client {
         }
     }
 
+    /// The way of a dial that did not get as far as to a connection.
+    fn hops(&self, route: &Route<'_>, tries: Tries, error: &Error) -> Vec<Arc<Hop>> {
+        let times = Times { resolve: tries.resolve, connect: tries.connect, ..Times::default() };
+        let via = route.proxy.as_ref().map(|proxy| proxy.display.clone());
+        let (url, failed) = (route.target.url(), Some(open::failed(error)));
+        let mut hops = self.dialer.hops().to_vec();
+        hops.push(Arc::new(Hop { url, via, times, tries, failed, ..Hop::default() }));
+        hops
+    }
+
     fn route_of<'a>(&self, target: &'a Target) -> Result<Route<'a>, Error> {
         let proxy = self.dialer.proxy.of(target)?;
-        let display = match &proxy {
-            Some(proxy) => format!("{} through {}", target.display, proxy.display),
-            None => target.display.clone(),
+        let cookies = match &self.dialer.jar {
+            Some(jar) => cookies::load(&**jar, &target.http_url())?,
+            None => None,
         };
-        Ok(Route { target, proxy, display })
+        let display = target::route(&target.display, proxy.as_ref().map(|proxy| proxy.display.as_str()));
+        Ok(Route { target, proxy, cookies, display })
     }
 
     /// The legs of the trip; nothing is sent by this. `address` is what a proxy is told instead of the host's name.
     fn prepare(&self, route: &Route<'_>, address: Option<IpAddr>) -> Result<Trip, Error> {
         let target = route.target;
-        let exchange = Handshake::new(target, &self.dialer, random::handshake_key()?)?;
+        let cookies = route.cookies.as_deref();
+        let exchange = Handshake::new(target, &self.dialer, random::handshake_key()?, cookies)?;
         let tls = match target.scheme {
             Scheme::Wss => Some(self.start_tls(&target.host).map_err(|error| error.in_phase(Phase::Tls))?),
             Scheme::Ws | Scheme::Unix => None,
         };
         let passage = route.proxy.as_deref().map(|proxy| self.passage(target, proxy, address)).transpose()?;
-        Ok(Trip { passage, tls, exchange })
+        let cookies = self.dialer.jar.clone().map(|jar| (jar, target.http_url()));
+        let options = &self.dialer.tls;
+        let verified_for = (tls.is_some() && !options.insecure_skip_verify)
+            .then(|| options.server_name.clone().unwrap_or_else(|| target.host.clone()));
+        Ok(Trip { passage, tls, exchange, cookies, tries: None, verified_for })
     }
 
     fn passage(&self, target: &Target, proxy: &Proxy, address: Option<IpAddr>) -> Result<Passage, Error> {
@@ -203,7 +265,8 @@ impl Client {
     }
 
     fn connection(&self, stream: Stream, trip: Trip, route: &Route<'_>) -> Connection {
-        let connection = Connection::new(stream, trip, &self.dialer, &route.display);
+        let via = route.proxy.as_ref().map(|proxy| proxy.display.as_str());
+        let connection = Connection::new(stream, trip, &self.dialer, route.target, via);
         if self.token.is_some() {
             connection.set_cancel(self.token.clone());
         }
@@ -234,8 +297,16 @@ impl Client {
 }
 
 /// A connection that the user's callback makes.
-fn call_back(callback: &ConnectCallback, to: &Endpoint, patience: Patience<'_>) -> Result<Stream, Error> {
-    let connected = callback(to, patience.wait.remaining()).and_then(Stream::new);
+fn call_back(
+    callback: &ConnectCallback,
+    to: &Endpoint,
+    patience: Patience<'_>,
+    tries: &mut Tries,
+) -> Result<Stream, Error> {
+    let begun = now();
+    let connected =
+        callback(to, patience.wait.remaining()).and_then(|fd| Stream::adopt(fd).map_err(|(_, cause)| cause));
+    tries.connect = microseconds(begun.elapsed());
     let failed = |code, cause| Error::from_io(code, "the connect callback failed", cause);
     let error = match connected {
         Ok(stream) if patience.over().is_none() => return Ok(stream),
@@ -254,6 +325,8 @@ fn call_back(callback: &ConnectCallback, to: &Endpoint, patience: Patience<'_>) 
 struct Route<'a> {
     target: &'a Target,
     proxy: Option<Arc<Proxy>>,
+    /// For the request.
+    cookies: Option<Vec<u8>>,
     /// For error messages.
     display: String,
 }

@@ -73,6 +73,13 @@ impl Rx {
     }
 }
 
+impl Rx {
+    /// Whether we have just asked for what is to be read: an answer to the handshake, or to our close frame.
+    fn awaits_answer(&self) -> bool {
+        self.opening.is_some() || (self.drains && self.over.is_none())
+    }
+}
+
 impl Connection {
     /// Reads more.
     pub(super) fn fill(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
@@ -90,9 +97,10 @@ impl Connection {
     }
 
     fn fill_plain(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
-        let size = if rx.large { HEADER_READ } else { self.read_size };
+        let size = if rx.large { HEADER_READ } else { self.read_size() };
+        let awaits = rx.awaits_answer();
         let buffer = &mut rx.plain;
-        let read = self.read_socket(patience, |block| {
+        let read = self.read_socket(patience, awaits, |block| {
             if self.stream.is_memory() {
                 return self.stream.recv(&mut [0], block);
             }
@@ -118,7 +126,7 @@ impl Connection {
             return Filled::End(End::Failed(error));
         }
         let message = &mut rx.message;
-        let read = self.read_socket(patience, |block| self.stream.recv_behind(message, most, block));
+        let read = self.read_socket(patience, false, |block| self.stream.recv_behind(message, most, block));
         match read {
             Ok(Read::Bytes(0)) => Filled::End(End::Eof),
             Ok(Read::Bytes(n)) => match rx.decoder.read_direct(&rx.message, n) {
@@ -128,6 +136,43 @@ impl Connection {
             Ok(Read::Impatient(over)) => Filled::Impatient(over),
             Err(cause) => Filled::End(End::Broken(cause)),
         }
+    }
+
+    /// The same into the memory that a piece goes to; `put` is how much came. `None` where it must go through a buffer.
+    pub(super) fn fill_piece(
+        &self,
+        rx: &mut Rx,
+        to: &mut [u8],
+        put: &mut usize,
+        patience: Patience<'_>,
+    ) -> Option<Filled> {
+        let awaited = rx.decoder.direct();
+        // Behind a large payload's last bytes is a header, and perhaps the next large one: they are read with little else.
+        let is_worth_it = awaited >= DIRECT || (awaited > 0 && rx.large);
+        if self.secure || !rx.plain.is_empty() || rx.input.is_some() || (to.len() as u64) < DIRECT || !is_worth_it {
+            rx.large &= awaited == 0;
+            return None;
+        }
+        if let Some(over) = rx.is_spent(patience) {
+            rx.dry = true;
+            return Some(Filled::Impatient(over));
+        }
+        rx.large = true;
+        let most = to.len().min(usize::try_from(awaited).unwrap_or(usize::MAX));
+        let read = self.read_socket(patience, false, |block| self.stream.recv(&mut to[..most], block));
+        rx.dry = matches!(read, Ok(Read::Impatient(_)));
+        Some(match read {
+            Ok(Read::Bytes(0)) => Filled::End(End::Eof),
+            Ok(Read::Bytes(n)) => match rx.decoder.read_direct(&to[..n], n) {
+                Ok(event) => {
+                    *put = n;
+                    Filled::Some(event)
+                }
+                Err(violation) => Filled::End(End::Failed(violation)),
+            },
+            Ok(Read::Impatient(over)) => Filled::Impatient(over),
+            Err(cause) => Filled::End(End::Broken(cause)),
+        })
     }
 
     /// Opens what is there; reads sealed bytes when that yields nothing.
@@ -140,9 +185,10 @@ impl Connection {
                 return Filled::Impatient(over);
             }
             rx.plain.rest();
-            let size = self.read_size;
+            let size = self.read_size();
+            let awaits = rx.awaits_answer();
             let cipher = &mut rx.cipher;
-            let read = self.read_socket(patience, |block| {
+            let read = self.read_socket(patience, awaits, |block| {
                 if self.stream.is_memory() {
                     return self.stream.recv(&mut [0], block);
                 }
@@ -171,7 +217,9 @@ impl Connection {
                 let opened = tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out);
                 (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
             };
-            if has_answers {
+            // What ends a handshake goes out with the request behind it.
+            let has_company = shakes_hands && opened.is_ok();
+            if has_answers && !has_company {
                 self.settle(Some(rx.awake));
             }
             match opened {
@@ -186,18 +234,28 @@ impl Connection {
     }
 
     /// One read from the socket, sleeping as long as `patience` allows. Before it sleeps it sees to what is owed; while
-    /// bytes are unsent it waits for both directions. In the plain case it is one system call.
-    fn read_socket(&self, patience: Patience<'_>, mut read: impl FnMut(bool) -> io::Result<usize>) -> io::Result<Read> {
+    /// bytes are unsent it waits for both directions. In the plain case it is one system call. With `awaits` nothing is
+    /// there yet in all likelihood: it looks for something only after it has slept.
+    fn read_socket(
+        &self,
+        patience: Patience<'_>,
+        awaits: bool,
+        mut read: impl FnMut(bool) -> io::Result<usize>,
+    ) -> io::Result<Read> {
+        let mut sleeps_first = awaits && !patience.may_block() && patience.wait != Wait::Never;
         loop {
             let next_ping = self.tick();
             let unsent = self.settle(Some(false));
-            match read(patience.may_block() && !unsent && next_ping.is_none()) {
-                Ok(n) => {
-                    self.note_bytes();
-                    return Ok(Read::Bytes(n));
+            if !std::mem::take(&mut sleeps_first) {
+                match read(patience.may_block() && !unsent && next_ping.is_none()) {
+                    Ok(n) => {
+                        self.arrived.wire(n);
+                        self.note_bytes();
+                        return Ok(Read::Bytes(n));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
             }
             if self.is_peer_dead() {
                 return Err(io::ErrorKind::TimedOut.into());

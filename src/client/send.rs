@@ -21,24 +21,46 @@ pub(super) const UNSENT_LIMIT: usize = 1 << 20;
 pub(super) const SEALED: usize = 64 * 1024;
 
 /// A message up to here is framed on the stack.
-const SMALL: usize = 1024;
+pub(super) const SMALL: usize = 1024;
 
 impl Connection {
     /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
-    /// `Done` or `Pending`, whatever ended the wait.
+    /// `Done` or `Pending`, whatever ended the wait. It is compressed where that is agreed, on and worth it.
     pub fn send(&self, kind: Kind, data: &[u8], wait: Wait) -> Result<Outcome, Error> {
-        if kind == Kind::Text && !is_utf8(data) {
-            return Err(Error::new(Code::UsageUtf8, "a text message must be UTF-8 (RFC 6455 5.6)"));
+        self.send_whole(kind, data, true, wait)
+    }
+
+    /// The same for a message that is never compressed: because it is compressed already, or holds a secret beside what
+    /// others chose.
+    pub fn send_uncompressed(&self, kind: Kind, data: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        self.send_whole(kind, data, false, wait)
+    }
+
+    fn send_whole(&self, kind: Kind, data: &[u8], may_deflate: bool, wait: Wait) -> Result<Outcome, Error> {
+        if kind != Kind::Binary {
+            check(kind, data)?;
         }
         self.call(wait, |patience| {
-            let mut tx = match self.enter_tx(patience)? {
+            let mut tx = match self.enter_for_message(patience)? {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
-            let put = match data.len() {
-                ..=SMALL => self.put_small(&mut tx, kind, data, patience),
-                _ => self.put_message(&mut tx, kind, data, patience).map(drop),
+            let mut deflated = Vec::new();
+            let (payload, reserved) = match self.deflate(&mut tx, data, may_deflate, &mut deflated) {
+                Ok(false) => (data, 0),
+                Ok(true) => (&deflated[..], encoder::DEFLATED),
+                Err(error) => {
+                    self.leave_tx(tx, Ok(()), Wait::Never.into())?;
+                    return Err(self.about_us(error.in_phase(Phase::Send)));
+                }
             };
+            let put = match payload.len() {
+                ..=SMALL => self.put_small(&mut tx, kind, payload, reserved, patience),
+                _ => self.put_message(&mut tx, kind, payload, reserved, patience).map(drop),
+            };
+            if put.is_ok() {
+                self.sent.message(data.len());
+            }
             self.leave_tx(tx, put, patience)
         })
     }
@@ -131,10 +153,19 @@ impl Connection {
         }
     }
 
-    /// A small message, which most are, leaves without a buffer.
-    fn put_small(&self, tx: &mut Tx, kind: Kind, data: &[u8], patience: Patience<'_>) -> Result<(), Lost> {
+    /// A small message, which most are, leaves without a buffer. `turned` are the bits of its first byte that are the other
+    /// way round than in an uncompressed message of one frame.
+    pub(super) fn put_small(
+        &self,
+        tx: &mut Tx,
+        kind: Kind,
+        data: &[u8],
+        turned: u8,
+        patience: Patience<'_>,
+    ) -> Result<(), Lost> {
         let mut frame = [0; MAX_HEADER + SMALL];
         let len = encoder::message_frame(&mut frame, kind, data, random::mask_key());
+        frame[0] ^= turned;
         let mut frame = &frame[..len];
         if self.secure {
             seal(&mut self.link.lock(), frame, &mut tx.wire).map_err(Lost::Error)?;
@@ -143,7 +174,10 @@ impl Connection {
         if tx.wire.is_empty() {
             self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
             match self.stream.send(frame, patience.may_block()) {
-                Ok(n) => frame = &frame[n..],
+                Ok(n) => {
+                    self.sent.wire(n);
+                    frame = &frame[n..];
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(Lost::Io(error)),
             }
@@ -162,12 +196,14 @@ impl Connection {
         tx: &mut Tx,
         kind: Kind,
         data: &[u8],
+        turned: u8,
         patience: Patience<'_>,
     ) -> Result<Option<Over>, Lost> {
         let key = random::mask_key();
         let mut first = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
-        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        first[0] ^= turned;
+        let portion = if self.secure { self.write_size().min(SEALED) } else { self.write_size() };
         let (mut header, mut at, mut over) = (&first[..header_len], 0, None);
         while at < data.len() {
             // The header counts too: else the first portion would need more than a buffer of the pool, or a record more.
@@ -211,7 +247,10 @@ impl Connection {
         self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
         while !tx.wire.is_empty() {
             match self.stream.send(tx.wire.filled(), patience.may_block()) {
-                Ok(n) => tx.wire.consume(n),
+                Ok(n) => {
+                    self.sent.wire(n);
+                    tx.wire.consume(n);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if let Some(over) = patience.over() {
                         return Ok(Some(over));
@@ -384,6 +423,18 @@ impl Connection {
     }
 }
 
+/// Whether what is not binary can be sent.
+#[inline]
+fn check(kind: Kind, data: &[u8]) -> Result<(), Error> {
+    if kind != Kind::Text {
+        return Err(Error::new(Code::UsageKind, "a ping, pong or close is not sent as a message"));
+    }
+    if !is_utf8(data) {
+        return Err(Error::new(Code::UsageUtf8, "a text message must be UTF-8 (RFC 6455 5.6)"));
+    }
+    Ok(())
+}
+
 /// Why bytes cannot leave.
 pub(super) enum Lost {
     Io(io::Error),
@@ -418,6 +469,7 @@ pub(super) fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
 fn put_control(tx: &mut Tx, link: &mut Link, control: Control, payload: &[u8]) -> Result<(), Error> {
     let mut frame = [0; MAX_CONTROL];
     let len = encoder::control_frame(&mut frame, control, payload, random::mask_key());
+    link.controls.get_or_insert_default().sent(control);
     put_bytes(tx, link, &frame[..len])
 }
 

@@ -36,8 +36,10 @@ impl Rx {
         self.ready.push_back(Message { kind, data: std::mem::take(&mut self.message) });
     }
 
-    fn is_full(&self, read_ahead: (usize, usize)) -> bool {
-        self.ready.len() >= read_ahead.0.max(1) || self.ready_bytes >= read_ahead.1.max(1)
+    pub(super) fn is_full(&self, read_ahead: (usize, usize)) -> bool {
+        // Of a message that is received in pieces what was read of it counts: it need not be whole to be taken.
+        let waiting = self.ready_bytes + if self.streams { self.message.len() } else { 0 };
+        self.ready.len() >= read_ahead.0.max(1) || waiting >= read_ahead.1.max(1)
     }
 }
 
@@ -65,7 +67,7 @@ impl Connection {
             (link.failure.is_some(), link.eof)
         };
         let read = match &rx.over {
-            None => !rx.is_full(self.read_ahead),
+            None => !rx.is_full(self.read_ahead()),
             // Behind the close frames the end of the stream is awaited.
             Some(Ok(_)) => !eof,
             Some(Err(_)) => false,
@@ -73,7 +75,11 @@ impl Connection {
         let is_wet = !rx.dry && rx.over.is_none() && (!rx.plain.is_empty() || !rx.cipher.is_empty());
         // A close frame that is still to leave is told of only when it has left; a closer need not be told.
         let has_end = !rx.told && !rx.drains && !write && (rx.over.is_some() || has_failed);
-        Wants { read: read && !has_failed, write, buffered: is_wet || has_end || !rx.ready.is_empty() }
+        Wants {
+            read: read && !has_failed,
+            write,
+            buffered: is_wet || has_end || !rx.ready.is_empty() || rx.has_piece(),
+        }
     }
 
     /// How long to wait at the most before the next call: until the next ping, the limit of a pong, of the handshake or
@@ -84,7 +90,7 @@ impl Connection {
         }
         let (opening, is_full) = match self.rx.try_lock() {
             Some(rx) if rx.told && matches!(rx.over, Some(Err(_))) => return None,
-            Some(rx) => (rx.opening.as_ref().map(|opening| opening.by()), rx.is_full(self.read_ahead)),
+            Some(rx) => (rx.opening.as_ref().and_then(|opening| opening.by()), rx.is_full(self.read_ahead())),
             None => (None, false),
         };
         let (tick, end_by) = {
@@ -124,12 +130,12 @@ impl Connection {
                 return Ok(if unsent { Outcome::Again } else { Outcome::Done });
             };
             self.tick();
-            self.read_ahead(&mut rx, patience);
+            self.read_on(&mut rx, patience);
             if self.is_end_late() {
                 let ending = self.cut();
                 rx.over.get_or_insert(ending);
             }
-            let ending = if rx.ready.is_empty() { rx.over.clone() } else { None };
+            let ending = if rx.ready.is_empty() && !rx.has_piece() { rx.over.clone() } else { None };
             if let Some(ending) = ending {
                 let over = self.see_off(patience);
                 rx.told |= over.is_none();
@@ -150,12 +156,13 @@ impl Connection {
         !link.eof && link.end_by.is_some_and(|by| by <= now())
     }
 
-    fn read_ahead(&self, rx: &mut Rx, patience: Patience<'_>) {
+    fn read_on(&self, rx: &mut Rx, patience: Patience<'_>) {
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
-        while rx.over.is_none() && !rx.is_full(self.read_ahead) {
-            match self.next_message(rx, patience) {
-                Turn::Message(kind) => rx.keep(kind),
-                Turn::Over | Turn::Impatient(_) => return,
+        while rx.over.is_none() && !rx.is_full(self.read_ahead()) {
+            match self.next_ahead(rx, patience).or_else(|| self.read_more(rx, patience)) {
+                Some(Turn::Message(kind)) => rx.keep(kind),
+                Some(Turn::Over | Turn::Impatient(_)) => return,
+                Some(Turn::Ready) | None => {}
             }
         }
     }
@@ -167,7 +174,7 @@ impl Connection {
         let mut rx = self.rx.lock();
         // What is there already is worth a call before more of it.
         let waiting = if self.secure && !rx.in_clear { rx.cipher.len() } else { rx.plain.len() };
-        let is_full = rx.is_full(self.read_ahead) || waiting >= MOST_WAITING;
+        let is_full = rx.is_full(self.read_ahead()) || waiting >= MOST_WAITING;
         let has_ended = self.stream.has_ended() || matches!(rx.over, Some(Err(_)));
         if has_ended || (is_full && rx.input.is_none()) {
             return Ok(None);
@@ -199,6 +206,7 @@ impl Connection {
             return Err(Error::new(Code::UsageState, sentence));
         }
         input.fill(n);
+        self.arrived.wire(n);
         let to = if self.secure && !rx.in_clear { &mut rx.cipher } else { &mut rx.plain };
         if to.is_empty() {
             *to = *input;
@@ -241,6 +249,7 @@ impl Connection {
             let sentence = format!("{n} bytes cannot have been written of an output of {lent}");
             return Err(Error::new(Code::UsageState, sentence));
         }
+        self.sent.wire(n);
         if n == lent {
             tx.output = None;
         } else if let Some(output) = &mut tx.output {

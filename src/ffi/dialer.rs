@@ -19,6 +19,10 @@ pub struct ws_dialer {
 }
 
 impl ws_dialer {
+    pub(super) fn new(client: Client) -> ws_dialer {
+        ws_dialer { client: Mutex::new(Arc::new(client)) }
+    }
+
     /// The decisions as they are now.
     pub(super) fn client(&self) -> Arc<Client> {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
@@ -66,7 +70,7 @@ fn interval(name: &str, ms: c_int) -> Result<u64, Error> {
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_new() -> *mut ws_dialer {
-    guard::make(|| ws_dialer { client: Mutex::new(Arc::new(Client::new(Dialer::new()))) })
+    guard::make(|| ws_dialer::new(Client::new(Dialer::new())))
 }
 
 /// Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since 0.1.
@@ -233,6 +237,45 @@ pub unsafe extern "C" fn ws_dialer_set_read_ahead(
         guard::call(error, || {
             guard::shared("dialer", dialer)?.change(|dialer| {
                 dialer.set_read_ahead(messages, bytes);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// With on not 0 pings, pongs and closes come as messages too; ws_set_control has it at length, and
+/// changes it for one connection. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_control_delivery(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.set_control_delivery(on != 0);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_auto_pong(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.set_auto_pong(on != 0);
                 Ok(())
             })
         })

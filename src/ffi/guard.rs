@@ -183,44 +183,6 @@ impl<T> Slot<T> {
     }
 }
 
-/// Memory of the caller's that a string is written to.
-pub(super) struct Room {
-    at: *mut c_char,
-    size: usize,
-}
-
-/// The memory `at`, made the empty string if it has any room.
-///
-/// # Safety
-/// `at` is NULL or `size` bytes that may be written during the call.
-pub(super) unsafe fn room(name: &str, at: *mut c_char, size: usize) -> Result<Room, Error> {
-    if at.is_null() {
-        return Err(null(name));
-    }
-    if size > 0 {
-        // SAFETY: the caller's promise.
-        unsafe { at.write(0) };
-    }
-    Ok(Room { at, size })
-}
-
-impl Room {
-    /// Writes a string and its NUL.
-    pub(super) fn fill(self, string: &[u8]) -> Result<(), Error> {
-        if string.len() >= self.size {
-            let text =
-                format!("the string has {} bytes with its NUL, there is room for {}", string.len() + 1, self.size);
-            return Err(Error::new(Code::UsageLength, text));
-        }
-        // SAFETY: `room` was promised that so many bytes may be written, and no room outlives its call.
-        unsafe {
-            self.at.cast::<u8>().copy_from_nonoverlapping(string.as_ptr(), string.len());
-            self.at.add(string.len()).write(0);
-        }
-        Ok(())
-    }
-}
-
 /// Writes to a place that the caller may leave out.
 ///
 /// # Safety
@@ -269,6 +231,20 @@ pub(super) unsafe fn list<'a, T>(name: &str, data: *const T, len: usize) -> Resu
     }
     // SAFETY: the caller's promise; not NULL, and no longer than an object may be.
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// Room of the caller's to be filled; NULL is none when `len` is 0.
+///
+/// # Safety
+/// `to` is NULL or may be written for `len` bytes, and nobody else uses them during the call.
+pub(super) unsafe fn room<'a>(name: &str, to: *mut c_void, len: usize) -> Result<&'a mut [u8], Error> {
+    // SAFETY: what may be written may be read here too: nothing is, before it was written.
+    unsafe { list::<u8>(name, to.cast_const().cast(), len) }?;
+    if to.is_null() {
+        return Ok(&mut []);
+    }
+    // SAFETY: the caller's promise; not NULL, and no longer than an object may be.
+    Ok(unsafe { std::slice::from_raw_parts_mut(to.cast(), len) })
 }
 
 /// The bytes of a string, without its NUL.

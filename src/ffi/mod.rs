@@ -8,8 +8,10 @@
 //! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod answers;
 mod batch;
 mod cancel;
+mod compression;
 mod connection;
 mod dialer;
 mod error;
@@ -18,19 +20,23 @@ mod guard;
 #[cfg(feature = "test-hooks")]
 mod hooks;
 mod message;
+mod pieces;
 mod proxy;
 mod status;
 mod tls;
 mod turns;
 
+pub use answers::*;
 pub use batch::*;
 pub use cancel::*;
+pub use compression::*;
 pub use connection::*;
 pub use dialer::*;
 pub use error::*;
 #[cfg(feature = "test-hooks")]
 pub use hooks::*;
 pub use message::*;
+pub use pieces::*;
 pub use proxy::*;
 pub use status::*;
 pub use tls::*;
@@ -40,12 +46,15 @@ pub use turns::*;
 mod tests {
     /// The files that export functions.
     const SOURCES: &[(&str, &str)] = &[
+        ("answers", include_str!("answers.rs")),
         ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
+        ("compression", include_str!("compression.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
+        ("pieces", include_str!("pieces.rs")),
         ("proxy", include_str!("proxy.rs")),
         ("status", include_str!("status.rs")),
         ("tls", include_str!("tls.rs")),

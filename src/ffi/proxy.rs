@@ -11,7 +11,7 @@ use super::dialer::{default_client, ws_dialer};
 use super::error::ws_error;
 use super::guard;
 use crate::client::Outcome;
-use crate::error::Code;
+use crate::error::{Code, Error};
 use crate::target::Endpoint;
 
 /// Dials through a proxy from now on, or through none for NULL (the default). url is
@@ -131,18 +131,30 @@ pub unsafe extern "C" fn ws_dialer_route(
     // SAFETY: each is NULL or what the manual asks for.
     unsafe {
         guard::call(error, || {
-            let place = guard::room("host", host, size)?;
+            let room = guard::room("host", host.cast(), size)?;
+            put_string(room, b"");
             let port = guard::unique("port", port)?;
             *port = 0;
             let url = guard::text("url", url, Code::UrlSyntax)?;
             let client = guard::optional(dialer).map_or_else(default_client, ws_dialer::client);
             let route = client.route(url)?;
             let (name, number) = parts(&route);
-            place.fill(name)?;
+            if !put_string(room, name) {
+                let text = format!("the host has {} bytes with its NUL, there is room for {size}", name.len() + 1);
+                return Err(Error::new(Code::UsageLength, text));
+            }
             *port = number;
             Ok(Outcome::Done)
         })
     }
+}
+
+/// Writes a string and its NUL, if they fit.
+fn put_string(room: &mut [u8], string: &[u8]) -> bool {
+    let Some((to, [end, ..])) = room.split_at_mut_checked(string.len()) else { return false };
+    to.copy_from_slice(string);
+    *end = 0;
+    true
 }
 
 /// Host and port as C is told them.

@@ -38,6 +38,14 @@ pub const WS_DEFAULT: c_int = -2;
 pub const WS_TEXT: c_int = 1;
 /// Bytes.
 pub const WS_BINARY: c_int = 2;
+/// A close frame, where control frames are delivered.
+pub const WS_CLOSE: c_int = 8;
+/// A ping, likewise.
+pub const WS_PING: c_int = 9;
+/// A pong, likewise.
+pub const WS_PONG: c_int = 10;
+/// With either of them, for ws_send: not to be compressed.
+pub const WS_UNCOMPRESSED: c_int = 64;
 
 /// For bytes from the peer.
 pub const WS_WANT_READ: c_int = 1;
@@ -48,6 +56,40 @@ pub const WS_WANT_BUFFERED: c_int = 4;
 
 /// Microseconds from the last answered keepalive ping to its pong.
 pub const WS_STAT_ROUND_TRIP: c_int = 1;
+/// Microseconds of the dial for the name; 0 when none was looked up.
+pub const WS_STAT_RESOLVE: c_int = 2;
+/// Microseconds for connecting; 0 when the caller did.
+pub const WS_STAT_CONNECT: c_int = 3;
+/// Microseconds for the exchange with a proxy.
+pub const WS_STAT_PROXY: c_int = 4;
+/// Microseconds for TLS with the server.
+pub const WS_STAT_TLS: c_int = 5;
+/// Microseconds from upgrade request to verified answer.
+pub const WS_STAT_HANDSHAKE: c_int = 6;
+/// Whole messages taken to be sent.
+pub const WS_STAT_MESSAGES_SENT: c_int = 7;
+/// Whole messages that have come.
+pub const WS_STAT_MESSAGES_RECEIVED: c_int = 8;
+/// Frames, control frames among them.
+pub const WS_STAT_FRAMES_SENT: c_int = 9;
+/// Frames that have come.
+pub const WS_STAT_FRAMES_RECEIVED: c_int = 10;
+/// Payload of the messages, before compression.
+pub const WS_STAT_BYTES_SENT: c_int = 11;
+/// Payload of the messages that came, after inflating.
+pub const WS_STAT_BYTES_RECEIVED: c_int = 12;
+/// Bytes that the socket took: handshake, frames, TLS.
+pub const WS_STAT_WIRE_SENT: c_int = 13;
+/// Bytes that the socket brought.
+pub const WS_STAT_WIRE_RECEIVED: c_int = 14;
+/// Pings, the keepalive's among them.
+pub const WS_STAT_PINGS_SENT: c_int = 15;
+/// Pings that have come.
+pub const WS_STAT_PINGS_RECEIVED: c_int = 16;
+/// Pongs.
+pub const WS_STAT_PONGS_SENT: c_int = 17;
+/// Pongs that have come.
+pub const WS_STAT_PONGS_RECEIVED: c_int = 18;
 
 /// TLS 1.2 (RFC 5246), 0x0303.
 pub const WS_TLS_1_2: c_int = 771;
@@ -176,6 +218,14 @@ pub const WS_E_TLS_REVOKED: c_int = -417;
 pub const WS_E_TLS_WEAK_KEY: c_int = -418;
 /// The server rejected the handshake.
 pub const WS_E_REJECTED: c_int = -501;
+/// The server redirects: connect where it points.
+pub const WS_E_REDIRECT: c_int = -510;
+/// The server redirects more often than is followed.
+pub const WS_E_REDIRECT_LIMIT: c_int = -511;
+/// The server redirects to nowhere that can be dialed.
+pub const WS_E_REDIRECT_LOCATION: c_int = -512;
+/// The server redirects from wss to ws.
+pub const WS_E_REDIRECT_DOWNGRADE: c_int = -513;
 /// The server's answer is not a well-formed HTTP head.
 pub const WS_E_HANDSHAKE_HEAD: c_int = -520;
 /// The server's answer is not HTTP/1.1.
@@ -310,7 +360,7 @@ mod tests {
     use std::ffi::CStr;
 
     use super::*;
-    use crate::client::Outcome;
+    use crate::client::{Figure, Outcome};
     use crate::protocol::message::Kind;
 
     /// Every constant of this file by its name.
@@ -345,7 +395,7 @@ mod tests {
         for &phase in Phase::ALL {
             take(&mut left, &format!("PHASE_{}", in_c(&format!("{phase:?}"))), phase as c_int);
         }
-        for kind in [Kind::Text, Kind::Binary] {
+        for kind in [Kind::Text, Kind::Binary, Kind::Close, Kind::Ping, Kind::Pong] {
             take(&mut left, &in_c(&format!("{kind:?}")), kind as c_int);
         }
         take(&mut left, "OK", Outcome::Done as c_int);
@@ -364,7 +414,11 @@ mod tests {
         take(&mut left, "WANT_READ", 1);
         take(&mut left, "WANT_WRITE", 2);
         take(&mut left, "WANT_BUFFERED", 4);
-        take(&mut left, "STAT_ROUND_TRIP", 1);
+        take(&mut left, "UNCOMPRESSED", 64);
+        for (&figure, number) in Figure::ALL.iter().zip(1..) {
+            assert_eq!(figure as c_int, number);
+            take(&mut left, &format!("STAT_{}", in_c(&format!("{figure:?}"))), number);
+        }
         // As on the wire (RFC 8446 4.2.1).
         take(&mut left, "TLS_1_2", 0x0303);
         take(&mut left, "TLS_1_3", 0x0304);

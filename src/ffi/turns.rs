@@ -9,8 +9,8 @@ use super::connection::{DIAL_LIMIT, ws_conn};
 use super::dialer::{default_client, ws_dialer};
 use super::error::ws_error;
 use super::guard;
-use super::status::{WS_STAT_ROUND_TRIP, WS_WANT_BUFFERED, WS_WANT_READ, WS_WANT_WRITE, wait};
-use crate::client::{Connection, Outcome, Wants};
+use super::status::{WS_WANT_BUFFERED, WS_WANT_READ, WS_WANT_WRITE, wait};
+use crate::client::{Connection, Figure, Outcome, Wants};
 use crate::error::{Code, Error};
 
 /// What a dial whose handshake may be under way answers.
@@ -133,7 +133,8 @@ pub unsafe extern "C" fn ws_dial_memory(
 /// Carries on the handshake of a connection from ws_dial_fd or ws_dial_memory. WS_OK: it is open, and
 /// has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any failure
 /// of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake that never
-/// waits have 45 s. Until it is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1.
+/// waits have 45 s; over memory WS_FOREVER, which does not wait there either, lifts that limit. Until it
+/// is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_handshake(conn: *mut ws_conn, timeout_ms: c_int, error: *mut *mut ws_error) -> c_int {
@@ -216,18 +217,13 @@ pub unsafe extern "C" fn ws_stat(conn: *const ws_conn, id: c_int, out: *mut u64,
             let out = guard::unique("out", out)?;
             *out = 0;
             let conn = guard::living("conn", conn)?;
-            *out = match id {
-                WS_STAT_ROUND_TRIP => conn.connection().round_trip().map_or(0, microseconds),
-                _ => return Err(Error::new(Code::OptionValue, format!("no figure has the number {id}"))),
-            };
+            let figure = Figure::ALL.iter().find(|&&figure| figure as c_int == id);
+            let figure = figure
+                .ok_or_else(|| Error::new(Code::OptionValue, format!("no figure has the number {id} (WS_STAT_*)")))?;
+            *out = conn.connection().figure(*figure);
             Ok(Outcome::Done)
         })
     }
-}
-
-/// Rounded up: what was measured is never 0, which is no measurement.
-fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -240,6 +236,5 @@ mod tests {
         assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
         assert_eq!(milliseconds(Duration::from_millis(7)), 7);
         assert_eq!(milliseconds(Duration::MAX), c_int::MAX);
-        assert_eq!((microseconds(Duration::ZERO), microseconds(Duration::from_nanos(1001))), (1, 2));
     }
 }

@@ -7,22 +7,33 @@ use std::fmt;
 
 use tungstenite::handshake::derive_accept_key;
 
+use super::deflate::{self, Agreement};
 use super::http::{Body, Head, HeadParser, base64, basic_authorization};
-use crate::dialer::Dialer;
+use super::redirect::{self, Redirects};
+use crate::dialer::{DeflateOptions, Dialer};
 use crate::error::{Code, Error, Phase, Rejection, quoted};
+use crate::headers::Headers;
 use crate::target::Target;
 
 /// Interim answers (RFC 9110 15.2) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 16;
+
+/// So much is kept of what is no head, to be shown.
+const MAX_RUBBISH: usize = 1024;
 
 /// What both sides agreed on.
 #[derive(Clone, Debug)]
 pub(crate) struct Agreed {
     /// The server's choice; `None` when it chose none.
     pub(crate) subprotocol: Option<String>,
-    /// The answer's head.
-    pub(crate) head: Head,
+    /// permessage-deflate, when the server chose it, and how its answer is written.
+    pub(crate) deflate: Option<Box<(Agreement, String)>>,
+    /// The answer's header fields.
+    pub(crate) headers: Headers,
 }
+
+/// Subprotocol and extension as the answer has chosen them, and what it said about extensions.
+type Verified = (Option<String>, Option<Box<(Agreement, String)>>);
 
 /// One upgrade exchange: send `request()`, `feed()` what comes until it says done.
 pub(crate) struct Handshake {
@@ -31,8 +42,23 @@ pub(crate) struct Handshake {
     accept: String,
     offered: Vec<String>,
     require_subprotocol: bool,
+    deflate: DeflateOptions,
     max_body: usize,
+    redirects: Option<Box<Redirects>>,
+    told: Told,
     state: State,
+}
+
+/// What came, for the transcript.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// The statuses of interim answers.
+    pub(crate) skipped: Vec<u16>,
+    /// The head of an answer that failed a check, or of one that failed none, where that is to be kept.
+    pub(crate) head: Option<Head>,
+    /// The start of what is no head, or of one that is not whole.
+    pub(crate) rubbish: Vec<u8>,
+    keeps_head: bool,
 }
 
 enum State {
@@ -55,18 +81,27 @@ pub(crate) enum Progress {
 
 impl Handshake {
     /// An exchange with `target`, with 16 fresh random bytes as its key. Nothing is sent by this, so that it may be
-    /// made before connecting, and what cannot succeed fails before anything is sent.
-    pub(crate) fn new(target: &Target, dialer: &Dialer, key: [u8; 16]) -> Result<Handshake, Error> {
+    /// made before connecting, and what cannot succeed fails before anything is sent. `cookies` go into the request's
+    /// one `Cookie` field (RFC 6265 5.4), behind those of the user.
+    pub(crate) fn new(
+        target: &Target,
+        dialer: &Dialer,
+        key: [u8; 16],
+        cookies: Option<&[u8]>,
+    ) -> Result<Handshake, Error> {
         if dialer.require_subprotocol && dialer.subprotocols.is_empty() {
             return Err(Error::new(Code::OptionSubprotocol, "a subprotocol is required but none is offered"));
         }
         let key = base64(&key);
         Ok(Handshake {
-            request: request(target, dialer, &key),
+            request: request(target, dialer, &key, cookies),
             accept: derive_accept_key(key.as_bytes()),
             offered: dialer.subprotocols.clone(),
             require_subprotocol: dialer.require_subprotocol,
+            deflate: dialer.deflate,
             max_body: dialer.max_rejection_body,
+            redirects: Redirects::new(target, dialer),
+            told: Told { keeps_head: dialer.transcript, ..Told::default() },
             state: State::Head { came: Vec::new(), parser: HeadParser::default(), interim: 0 },
         })
     }
@@ -81,7 +116,7 @@ impl Handshake {
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
         let verdict = self.step(bytes).map_err(|error| error.in_phase(Phase::Handshake));
         if !matches!(verdict, Ok(Progress::More)) {
-            self.state = State::Over;
+            self.end(verdict.is_err());
         }
         verdict
     }
@@ -98,7 +133,7 @@ impl Handshake {
             State::Head { interim: 1.., .. } => "the server ended the connection after an interim answer".to_owned(),
             _ => "the server ended the connection without an answer".to_owned(),
         };
-        self.state = State::Over;
+        self.end(true);
         Error::new(Code::HandshakeEof, text).in_phase(Phase::Handshake)
     }
 
@@ -116,6 +151,24 @@ impl Handshake {
     /// Whether the head of a rejection is complete and its body is awaited (for the phase of a timeout).
     pub(crate) fn awaits_body(&self) -> bool {
         matches!(self.state, State::Body { .. })
+    }
+
+    /// What came so far, for the transcript.
+    pub(crate) fn take_told(&mut self) -> Told {
+        if !matches!(self.state, State::Over) {
+            self.end(true);
+        }
+        std::mem::take(&mut self.told)
+    }
+
+    fn end(&mut self, has_failed: bool) {
+        if let State::Head { came, .. } = std::mem::replace(&mut self.state, State::Over)
+            && has_failed
+            && self.told.head.is_none()
+        {
+            self.told.rubbish = came;
+            self.told.rubbish.truncate(MAX_RUBBISH);
+        }
     }
 
     fn step(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
@@ -139,9 +192,20 @@ impl Handshake {
             came.drain(..length);
             if head.status == 101 {
                 let rest = std::mem::take(came);
-                return self.verify(head).map(|agreed| Progress::Done { agreed: Box::new(agreed), rest });
+                let verdict = self.verify(&head);
+                if verdict.is_err() || self.told.keeps_head {
+                    self.told.head = Some(head.clone());
+                }
+                let (subprotocol, deflate) = verdict?;
+                let agreed = Agreed { subprotocol, deflate, headers: head.headers };
+                return Ok(Progress::Done { agreed: Box::new(agreed), rest });
             }
             // RFC 9110 15.2: interim answers may come unasked for and are skipped.
+            if let Some(redirects) = &self.redirects
+                && redirect::is_redirect(head.status)
+            {
+                return Err(redirects.judge(head));
+            }
             if head.status >= 200 {
                 let mut body = Body::new(&head, self.max_body);
                 body.feed(came);
@@ -149,6 +213,7 @@ impl Handshake {
                 return self.body_progress();
             }
             *interim += 1;
+            self.told.skipped.push(head.status);
             if *interim > MAX_INTERIM {
                 let text =
                     format!("the server sent more than {MAX_INTERIM} interim answers, the last with {}", head.status);
@@ -166,18 +231,18 @@ impl Handshake {
     }
 
     /// RFC 6455 4.1, the client's checks on the server's handshake, in the order of their list.
-    fn verify(&self, head: Head) -> Result<Agreed, Error> {
-        check_version(&head)?;
-        check_upgrade(&head)?;
-        check_connection(&head)?;
-        check_accept(&head, &self.accept)?;
-        check_extensions(&head)?;
-        let subprotocol = check_subprotocol(&head, &self.offered)?;
+    fn verify(&self, head: &Head) -> Result<Verified, Error> {
+        check_version(head)?;
+        check_upgrade(head)?;
+        check_connection(head)?;
+        check_accept(head, &self.accept)?;
+        let deflate = deflate::answered(&head.headers, &self.deflate)?.map(Box::new);
+        let subprotocol = check_subprotocol(head, &self.offered)?;
         if subprotocol.is_none() && self.require_subprotocol {
             let text = format!("the server chose none of the offered subprotocols ({})", self.offered.join(", "));
             return Err(Error::new(Code::HandshakeNoSubprotocol, text));
         }
-        Ok(Agreed { subprotocol, head })
+        Ok((subprotocol, deflate))
     }
 }
 
@@ -194,7 +259,7 @@ impl fmt::Debug for Handshake {
 }
 
 /// RFC 6455 4.1, the requirements on the opening handshake; the order of the fields is ours.
-fn request(target: &Target, dialer: &Dialer, key: &str) -> Vec<u8> {
+fn request(target: &Target, dialer: &Dialer, key: &str, mut cookies: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = format!("GET {} HTTP/1.1\r\n", target.request_target).into_bytes();
     let host = dialer.headers.first("host").unwrap_or(target.host_header.as_bytes());
     push_field(&mut bytes, "Host", host);
@@ -205,14 +270,25 @@ fn request(target: &Target, dialer: &Dialer, key: &str) -> Vec<u8> {
     if !dialer.subprotocols.is_empty() {
         push_field(&mut bytes, "Sec-WebSocket-Protocol", dialer.subprotocols.join(", ").as_bytes());
     }
+    if let Some(offer) = deflate::offer(&dialer.deflate) {
+        push_field(&mut bytes, "Sec-WebSocket-Extensions", offer.as_bytes());
+    }
     // A user who sets Authorization has said more precisely what is wanted than the address has.
-    if let Some((user, password)) = &target.credentials
+    if let Some((user, password)) = redirect::credentials(target, dialer)
         && dialer.headers.first("authorization").is_none()
     {
         push_field(&mut bytes, "Authorization", basic_authorization(user, password).as_bytes());
     }
+    if dialer.headers.first("cookie").is_none()
+        && let Some(cookies) = cookies.take()
+    {
+        push_field(&mut bytes, "Cookie", cookies);
+    }
     for (name, value) in dialer.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
-        push_field(&mut bytes, name, value);
+        match cookies.take_if(|_| name.eq_ignore_ascii_case("cookie")) {
+            Some(cookies) => push_field(&mut bytes, name, &[value, b"; ", cookies].concat()),
+            None => push_field(&mut bytes, name, value),
+        }
     }
     bytes.extend_from_slice(b"\r\n");
     bytes
@@ -262,16 +338,6 @@ fn check_accept(head: &Head, accept: &str) -> Result<(), Error> {
     }
     let text = format!("the server's Sec-WebSocket-Accept is {}, expected \"{accept}\"", quoted(value));
     Err(Error::new(Code::HandshakeAccept, text))
-}
-
-fn check_extensions(head: &Head) -> Result<(), Error> {
-    match head.headers.tokens("sec-websocket-extensions").next() {
-        None => Ok(()),
-        Some(extension) => {
-            let text = format!("the server chose the extension {}, none was offered", quoted(extension));
-            Err(Error::new(Code::HandshakeExtension, text))
-        }
-    }
 }
 
 fn check_subprotocol(head: &Head, offered: &[String]) -> Result<Option<String>, Error> {

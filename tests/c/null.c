@@ -6,8 +6,14 @@ static void facts(ws_conn *conn)
 {
     const char *name = "x";
     size_t len = 7;
+    int status = 7;
 
     CHECK(strcmp(ws_subprotocol(NULL), "") == 0);
+    CHECK(ws_url(NULL) == NULL && ws_url(conn) != NULL);
+    CHECK(ws_transcript(NULL) == NULL && ws_transcript(conn) == NULL);
+    CHECK(ws_redirect(NULL, 0, &status) == NULL && status == 0);
+    CHECK(ws_redirect(conn, 0, NULL) == NULL);
+    CHECK(ws_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_response_status(NULL) == 0);
     CHECK(ws_response_header(NULL, "X-Test", 0) == NULL);
     CHECK(ws_response_header(conn, NULL, 0) == NULL);
@@ -19,6 +25,7 @@ static void facts(ws_conn *conn)
     CHECK(ws_peer_address(NULL) == NULL);
     CHECK(ws_tls_version(NULL) == NULL);
     CHECK(ws_tls_cipher(NULL) == NULL);
+    CHECK(strcmp(ws_extensions(NULL), "") == 0 && strcmp(ws_extensions(conn), "") == 0);
     CHECK(ws_close_code(NULL) == 0);
     CHECK(ws_close_reason(NULL, &len) == NULL && len == 0);
     CHECK(ws_close_reason(conn, NULL) == NULL);
@@ -33,6 +40,7 @@ static void errors(void)
     ws_error *error = NULL;
     const char *name = "x";
     size_t len = 7;
+    int status = 7;
 
     CHECK(ws_error_code(NULL) == 0);
     CHECK(ws_error_phase(NULL) == 0);
@@ -46,7 +54,12 @@ static void errors(void)
     CHECK(ws_error_http_header_at(NULL, 0, NULL) == NULL);
     CHECK(ws_error_http_body(NULL, &len) == NULL && len == 0);
     CHECK(ws_error_http_body(NULL, NULL) == NULL);
+    CHECK(ws_error_location(NULL) == NULL && ws_error_transcript(NULL) == NULL);
+    CHECK(ws_error_redirect(NULL, 0, &status) == NULL && status == 0);
+    CHECK(ws_error_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_ping(NULL, NULL, 0, 0, &error) == WS_E_USAGE_NULL);
+    CHECK(ws_error_location(error) == NULL && ws_error_redirect(error, 0, NULL) == NULL);
+    CHECK(ws_error_transcript(error) == NULL);
     CHECK(strstr(ws_error_message(error), "conn") != NULL);
     CHECK(ws_error_http_header(error, NULL, 0) == NULL);
     CHECK(ws_error_http_body(error, NULL) == NULL);
@@ -103,6 +116,21 @@ static void way(ws_dialer *dialer)
     CHECK(strcmp(host, "") == 0 && port == 0);
 }
 
+static void follow(ws_dialer *dialer)
+{
+    ws_dialer *next = (ws_dialer *)(void *)&server_ws;
+    ws_error *other = NULL;
+
+    CHECK(ws_ping(NULL, NULL, 0, 0, &other) == WS_E_USAGE_NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(NULL, other, &next, e));
+    CHECK(next == NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(dialer, NULL, &next, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(dialer, other, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_STATE, ws_dialer_follow(dialer, other, &next, e));
+    ws_error_free(other);
+}
+
 static void setters(void)
 {
     ws_dialer *dialer = ws_dialer_new();
@@ -149,10 +177,20 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_insecure_skip_verify(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_keepalive(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_read_ahead(NULL, 1, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_control_delivery(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_auto_pong(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression_params(NULL, 0, 0, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression_level(NULL, 0, 0, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
     way(dialer);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_redirects(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_transcript(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cookie_hooks(NULL, NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_cookie_hooks(dialer, NULL, NULL, NULL, e));
+    follow(dialer);
     ws_dialer_free(dialer);
     ws_dialer_free(NULL);
 }
@@ -191,7 +229,9 @@ static void calls(ws_conn *conn)
     uint64_t figure = 7;
     const unsigned char kinds[1] = {WS_TEXT};
     const size_t offsets[2] = {0, 1};
-    size_t taken = 7;
+    size_t taken = 7, len = 7;
+    int kind = 7, is_final = 7;
+    char to[200];
 
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
@@ -206,6 +246,7 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(NULL, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_start_close(NULL, 1000, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, &batch, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(conn, BOUND, 0, 0, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, NULL, e));
@@ -215,7 +256,18 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, NULL, offsets, 1, BOUND, &taken, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, "x", NULL, 1, BOUND, &taken, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, NULL, NULL, NULL, 1, BOUND, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_fragment(NULL, WS_TEXT, "x", 1, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_fragment(conn, WS_TEXT, NULL, 1, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(NULL, BOUND, to, sizeof to, &len, &kind, &is_final, e));
+    CHECK(len == 0 && kind == 0 && is_final == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, NULL, sizeof to, &len, &kind, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, NULL, &kind, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, &len, NULL, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, &len, &kind, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(NULL, BOUND, NULL, 0, NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_control(NULL, 0, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_compression(NULL, 1, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_handshake(NULL, BOUND, e));
     EXPECT_TWICE(WS_OK, ws_handshake(conn, BOUND, e));

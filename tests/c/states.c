@@ -54,7 +54,9 @@ static void ended(ws_conn *conn, int end, int close_result)
     ws_batch batch = WS_BATCH_INIT;
     const unsigned char kinds[1] = {WS_TEXT};
     const size_t offsets[2] = {0, 1};
-    size_t taken = 7;
+    size_t taken = 7, len = 7;
+    int kind = 7, is_final = 7;
+    char to[200];
     int round;
 
     for (round = 0; round < 2; round++) {
@@ -68,6 +70,11 @@ static void ended(ws_conn *conn, int end, int close_result)
         EXPECT(end, ws_send(conn, WS_TEXT, "x", 1, BOUND, e));
         EXPECT(end, ws_send_batch(conn, kinds, "x", offsets, 1, BOUND, &taken, e));
         CHECK(taken == 0);
+        EXPECT(end, ws_send_fragment(conn, WS_TEXT, "x", 1, round, BOUND, e));
+        EXPECT(end, ws_send_fragment(conn, 0, "x", 1, 1, WS_NOWAIT, e));
+        EXPECT(end, ws_recv_into(conn, WS_FOREVER, to, sizeof to, &len, &kind, &is_final, e));
+        CHECK(len == 0 && kind == 0 && is_final == 0);
+        EXPECT(WS_OK, ws_set_control(conn, round, 1, 1, e));
         EXPECT(end, ws_send(conn, WS_BINARY, NULL, 0, WS_NOWAIT, e));
         EXPECT(end, ws_ping(conn, "x", 1, BOUND, e));
         EXPECT(end, ws_pong(conn, "x", 1, BOUND, e));
@@ -96,6 +103,27 @@ static void open_then_closed(int secure)
     facts(conn, secure);
     CHECK(ws_close_code(conn) == 4000);
     CHECK(ws_close_reason(conn, &len) != NULL);
+    ws_conn_free(conn);
+    ws_message_free(&message);
+}
+
+/* A close frame leaves, and receiving goes on: what came before the peer's answer is not lost. */
+static void started_close(int secure)
+{
+    ws_conn *conn = connect_to(secure, "/echo");
+    ws_message message = WS_MESSAGE_INIT;
+
+    EXPECT(WS_OK, ws_send(conn, WS_TEXT, "x", 1, BOUND, e));
+    EXPECT(WS_E_USAGE_CLOSE_CODE, ws_start_close(conn, 1005, NULL, e));
+    EXPECT(WS_E_USAGE_CLOSE_REASON, ws_start_close(conn, 0, "why", e));
+    EXPECT(WS_OK, ws_start_close(conn, 4000, "enough", e));
+    EXPECT(WS_CLOSED, ws_start_close(conn, 4001, NULL, e));
+    EXPECT(WS_CLOSED, ws_send(conn, WS_TEXT, "x", 1, BOUND, e));
+    EXPECT(WS_OK, ws_recv(conn, BOUND, &message, e));
+    CHECK(message.len == 1);
+    EXPECT(WS_CLOSED, ws_recv(conn, BOUND, &message, e));
+    CHECK(ws_close_code(conn) == 4000);
+    EXPECT(WS_OK, ws_close(conn, 1000, NULL, BOUND, e));
     ws_conn_free(conn);
     ws_message_free(&message);
 }
@@ -193,6 +221,8 @@ int main(int argc, char **argv)
     start(argc, argv);
     open_then_closed(0);
     open_then_closed(1);
+    started_close(0);
+    started_close(1);
     closed_by_the_peer();
     failed_by_the_peer("/raw/c10178", WS_E_PROTOCOL_RESERVED_BIT, 1002);
     failed_by_the_peer("/raw/8300", WS_E_PROTOCOL_OPCODE, 1002);

@@ -27,12 +27,14 @@ make --no-print-directory install
 export PKG_CONFIG_PATH=$LIBDIR/pkgconfig
 version=$(pkg-config --modversion wsdial)
 cp tests/install/{program.c,both.c,other.rs,CMakeLists.txt} "$dir"
-cp "$dir/program.c" "$dir/program.cc"
+# C++ takes both headers.
+{ cat "$dir/program.c"; echo '#include <wsdial.hpp>'; } >"$dir/program.cc"
 cd "$dir"
 
 strict='-Wall -Wextra -Werror'
 for pair in gcc:program.c clang:program.c g++:program.cc clang++:program.cc; do
   compiler=${pair%%:*} source=${pair#*:}
+  case $compiler in *++) compiler="$compiler -std=c++17" ;; esac
   ok "$compiler, plain flags, shared" $compiler $strict $source -Iprefix/include "-L$LIBDIR" -lwsdial "-Wl,-rpath,$LIBDIR" -o plain
   ok "$compiler, plain flags, shared, runs" ./plain
   ok "$compiler, plain flags, static" $compiler $strict $source -Iprefix/include "$LIBDIR/libwsdial.a" -o fixed
@@ -47,6 +49,7 @@ mkdir only
 mv "$LIBDIR"/libwsdial.so* only/
 for pair in gcc:program.c clang:program.c g++:program.cc clang++:program.cc; do
   compiler=${pair%%:*} source=${pair#*:}
+  case $compiler in *++) compiler="$compiler -std=c++17" ;; esac
   ok "$compiler, pkg-config, static" $compiler $strict $source $(pkg-config --static --cflags --libs wsdial) -o fixed
   ok "$compiler, pkg-config, static, runs" env -i ./fixed
 done

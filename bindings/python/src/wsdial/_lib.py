@@ -44,6 +44,24 @@ class MessageStruct(ctypes.Structure):
     kind: int
 
 
+class BatchStruct(ctypes.Structure):
+    """``ws_batch``: begins as zeros, filled by ``ws_recv_batch``. What is behind ``count`` is the library's."""
+
+    _fields_ = [
+        ("data", c_void_p),
+        ("offsets", POINTER(c_size_t)),
+        ("kinds", c_void_p),
+        ("count", c_size_t),
+        ("private_memory", c_void_p),
+        ("private_reserved", c_size_t * 3),
+    ]
+
+    data: int
+    offsets: Any
+    kinds: int
+    count: int
+
+
 _conn = _dialer = _cancel = c_void_p
 _error = c_void_p
 _errors = POINTER(_error)
@@ -76,6 +94,14 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ws_cancel_free": (None, (_cancel,)),
     "ws_dialer_set_cancel": (c_int, (_dialer, _cancel, _errors)),
     "ws_set_cancel": (c_int, (_conn, _cancel, _errors)),
+    "ws_recv_batch": (c_int, (_conn, c_int, c_size_t, c_size_t, POINTER(BatchStruct), _errors)),
+    "ws_send_fragment": (c_int, (_conn, c_int, c_void_p, c_size_t, c_int, c_int, _errors)),
+    "ws_recv_into": (
+        c_int,
+        (_conn, c_int, c_void_p, c_size_t, POINTER(c_size_t), POINTER(c_int), POINTER(c_int), _errors),
+    ),
+    "ws_set_control": (c_int, (_conn, c_int, c_int, c_int, _errors)),
+    "ws_batch_free": (None, (POINTER(BatchStruct),)),
     "ws_message_free": (None, (POINTER(MessageStruct),)),
     "ws_conn_free": (None, (_conn,)),
     "ws_dialer_new": (_dialer, ()),
