@@ -282,7 +282,7 @@ mod tests {
 
     use super::*;
 
-    fn connect<'a>(to: Endpoint<'_>, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+    fn connect<'a>(to: &Endpoint, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
         super::connect(to, wait, &mut Tries::default())
     }
 
