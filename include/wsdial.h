@@ -148,6 +148,28 @@ typedef struct ws_message {
 /* What a message starts as: ws_message message = WS_MESSAGE_INIT; memset to zero is as good. */
 #define WS_MESSAGE_INIT { NULL, 0, 0, 0, NULL, 0, { 0, 0 } }
 
+/* Received messages, count of them, in one block. Starts as WS_BATCH_INIT and is filled by
+ * ws_recv_batch. Message i is the bytes of data from offsets[i] to offsets[i + 1], of kind
+ * kinds[i]; offsets[0] is 0, so that offsets[count] bytes of data are all of them, and copying
+ * those, count + 1 offsets and count kinds copies the batch. One NUL is behind the block, none
+ * between messages. For its memory, its owner and its layout holds what is said of ws_message;
+ * ws_batch_free gives it back. After any result but WS_OK count is 0 and the pointers are NULL. */
+typedef struct ws_batch {
+    /* The payloads, one behind the other. */
+    const char *data;
+    /* Where each begins, and where the last ends: count + 1 of them. */
+    const size_t *offsets;
+    /* WS_TEXT (checked UTF-8) or WS_BINARY, for each. */
+    const unsigned char *kinds;
+    /* How many messages. */
+    size_t count;
+    void *private_memory;
+    size_t private_reserved[3];
+} ws_batch;
+
+/* What a batch starts as, likewise. */
+#define WS_BATCH_INIT { NULL, NULL, NULL, 0, NULL, { 0, 0, 0 } }
+
 /* ---- The five -------------------------------------------------------------------------------- */
 
 /* Dials url, "ws://host:port/path?query", wss with TLS, or "ws+unix:/path/of/socket:/path":
@@ -237,6 +259,28 @@ WS_MUST_USE int ws_dialer_set_max_message(ws_dialer *dialer, size_t bytes, ws_er
  * ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). Since 0.1. */
 WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes, ws_error **error);
 
+/* Follows up to that many redirects (301, 302, 303, 307, 308) of a dial, at most 20; 0, the
+ * default, makes each of them a WS_E_REJECTED. http and https in Location stand for ws and wss.
+ * Where scheme, host or port change, user and password, Authorization, Cookie, Host, the server
+ * name and the client certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE),
+ * a bad Location (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the
+ * socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time of the dial is for all of
+ * it. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_max_redirects(ws_dialer *dialer, int most, ws_error **error);
+
+/* A jar of the program's for cookies. load writes the Cookie value for a request to url as snprintf
+ * would, into room bytes with a NUL, and answers its length, 0 or less for none; when that is room
+ * or more it is called again with enough. store gets each Set-Cookie of an answer, whatever the
+ * answer. url is "https://host/path?query" for wss, http for ws. Both run in the thread that dials
+ * (or is in ws_handshake) while it does, several at once when several threads dial; their strings
+ * are for the call alone, and they may call anything but functions of that connection. Either may
+ * be NULL; user is handed to them and must live as long as the dialer and handshakes under way.
+ * Since 0.1. */
+WS_MUST_USE int ws_dialer_set_cookie_hooks(ws_dialer *dialer, int (*load)(const char *url,
+                                           char *value, size_t room, void *user),
+                                           void (*store)(const char *url, const char *set_cookie,
+                                           void *user), void *user, ws_error **error);
+
 /* The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
  * (WS_E_OPTION_VALUE). It limits no message. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
@@ -262,6 +306,8 @@ WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, siz
  * 0.1. */
 WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
 
+/* ---- The dialer: TLS (docs/tls.md) ----------------------------------------------------------- */
+
 /* Trusts the certificates of a PEM file beside those trusted already. The file is read now
  * (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1. */
 WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_error **error);
@@ -271,15 +317,63 @@ WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_er
 WS_MUST_USE int ws_dialer_add_ca_pem(ws_dialer *dialer, const void *data, size_t len,
                                      ws_error **error);
 
+/* Trusts the certificates of the PEM files in a directory beside those trusted already. It is read
+ * now: every regular file in it and every link to one, whatever its name. Passed over are names
+ * that begin with a dot, directories, and files without a certificate; a broken one, and a
+ * directory without any certificate, are failures (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_add_ca_dir(ws_dialer *dialer, const char *path, ws_error **error);
+
 /* Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
  * leaves the added ones alone. Since 0.1. */
 WS_MUST_USE int ws_dialer_use_system_roots(ws_dialer *dialer, int on, ws_error **error);
+
+/* Shows this certificate when the server asks for one. cert is a PEM file with the certificate
+ * first, then those that lead to an authority; key is the file of its private key (PKCS#8, PKCS#1
+ * or SEC1, without a password), NULL when it is in the same file. Both are read now:
+ * WS_E_OPTION_FILE, WS_E_OPTION_PEM, and WS_E_OPTION_KEY for a key that does not fit. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_client_cert_file(ws_dialer *dialer, const char *cert, const char *key,
+                                               ws_error **error);
+
+/* The same from PEM in memory; key NULL with key_len 0 when the key is in cert. Nothing is kept of
+ * the caller's memory. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_client_cert_pem(ws_dialer *dialer, const void *cert, size_t cert_len,
+                                              const void *key, size_t key_len, ws_error **error);
 
 /* Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it
  * can be no name of a server). Since 0.1. */
 WS_MUST_USE int ws_dialer_set_server_name(ws_dialer *dialer, const char *name, ws_error **error);
 
+/* The lowest version of TLS to be taken: WS_TLS_1_2 (the default) or WS_TLS_1_3; older ones are
+ * never spoken (WS_E_OPTION_VALUE). Since 0.1. */
+WS_MUST_USE int ws_dialer_set_min_tls(ws_dialer *dialer, int version, ws_error **error);
+
+/* For ws_dialer_set_min_tls. */
+#define WS_TLS_1_2 771 /* TLS 1.2 (RFC 5246), 0x0303 */
+#define WS_TLS_1_3 772 /* TLS 1.3 (RFC 8446), 0x0304 */
+
+/* Appends the secrets of every TLS connection to a file, for tshark or Wireshark: who reads it can
+ * read and forge what was sent. Made with mode 0600 when it is not there, opened now
+ * (WS_E_OPTION_FILE); NULL writes no more. The environment (SSLKEYLOGFILE) is never asked. Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_set_key_log_file(ws_dialer *dialer, const char *path, ws_error **error);
+
+/* DANGEROUS. With on not 0 any certificate of anybody is taken for the server's: whoever sits
+ * between can read and change everything. For a laboratory; to trust one self-signed server, add
+ * its certificate with ws_dialer_add_ca_file instead. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws_error **error);
+
 /* ---- Facts about a connection ---------------------------------------------------------------- */
+
+/* The address that took the connection, without user and password, and the last one where redirects
+ * were followed: "wss://host:8443/path?query", a default port left out. NULL for NULL. Lives as
+ * long as the connection. Since 0.1. */
+const char *ws_url(const ws_conn *conn);
+
+/* The redirect number index (from 0, in their order) that led to the connection: the address that
+ * answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the last.
+ * Lives as long as the connection. Since 0.1. */
+const char *ws_redirect(const ws_conn *conn, size_t index, int *status);
 
 /* The HTTP status of the server's answer, which is 101; 0 for NULL. Since 0.1. */
 int ws_response_status(const ws_conn *conn);
@@ -345,6 +439,30 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
  * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
 
+/* ---- Many messages at once ------------------------------------------------------------------- */
+
+/* Receives many messages with one call: waits for the first as ws_recv does, then takes those that
+ * are here already, without another system call, until their payloads would be over max_bytes or
+ * they are max_messages; 0 is no limit (what is here is seldom more than 256 KiB). A message over
+ * max_bytes comes alone. Answers as ws_recv: messages first, an end or a failure behind them with
+ * the next call. May be mixed with ws_recv. Since 0.1. */
+WS_MUST_USE int ws_recv_batch(ws_conn *conn, int timeout_ms, size_t max_bytes, size_t max_messages,
+                              ws_batch *out, ws_error **error);
+
+/* Gives the memory of a batch back and makes it WS_BATCH_INIT again. One that was never filled, or
+ * freed already, is fine; so is NULL. Since 0.1. */
+void ws_batch_free(ws_batch *batch);
+
+/* Sends count messages in as few system calls as possible, one for many small ones. They lie as in
+ * a ws_batch: data has the payloads, offsets (count + 1 of them, rising) where each begins and the
+ * last ends, kinds WS_TEXT or WS_BINARY for each; all are checked before anything is sent. Each is
+ * taken whole or not at all. *taken, which may be NULL, is how many were, whatever the answer:
+ * WS_OK or WS_PENDING for all of them, else as ws_send answers for the first that was not; go on
+ * with kinds + *taken, data and offsets + *taken. Since 0.1. */
+WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const void *data,
+                              const size_t *offsets, size_t count, int timeout_ms, size_t *taken,
+                              ws_error **error);
+
 /* ---- Event loops ----------------------------------------------------------------------------- */
 
 /* There is no mode: a connection may be waited on here and blocked on there. One turn of a loop is:
@@ -394,6 +512,14 @@ WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *diale
  * that never waits have 45 s. Until it is open the calls that move messages fail
  * (WS_E_USAGE_STATE). Since 0.1. */
 WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake
+ * fails with WS_E_REDIRECT, *out is a dialer with the same decisions for the dial to
+ * ws_error_location, and for that one: it knows the redirects so far, and leaves behind what must
+ * stay. The caller connects anew, dials with it, and frees it. Any other error is WS_E_USAGE_STATE.
+ * Since 0.1. */
+WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redirect, ws_dialer **out,
+                                 ws_error **error);
 
 /* As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none
  * for ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
@@ -473,8 +599,8 @@ int ws_error_os_error(const ws_error *error);
  * for a lost connection, 0 when there is none. Since 0.1. */
 int ws_error_close_code(const ws_error *error);
 
-/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401; 0 for any
- * other failure. Since 0.1. */
+/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
+ * WS_E_REDIRECT; 0 for any other failure. Since 0.1. */
 int ws_error_http_status(const ws_error *error);
 
 /* A header field of the answer that rejected the handshake: the value of the field number index
@@ -491,6 +617,14 @@ const char *ws_error_http_header_at(const ws_error *error, size_t position, cons
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
  * failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1. */
 const void *ws_error_http_body(const ws_error *error, size_t *len);
+
+/* Where the redirect points that the dial failed with, as an address to dial: for WS_E_REDIRECT and
+ * WS_E_REDIRECT_LIMIT. NULL for any other failure. Lives as long as the error. Since 0.1. */
+const char *ws_error_location(const ws_error *error);
+
+/* As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
+ * when it is WS_E_REDIRECT or one of its kin. Since 0.1. */
+const char *ws_error_redirect(const ws_error *error, size_t index, int *status);
 
 /* Frees an error. NULL is fine. Since 0.1. */
 void ws_error_free(ws_error *error);
@@ -554,6 +688,13 @@ int ws_version_number(void);
 #define WS_E_CANCELLED   (-305) /* Cancelled */
 #define WS_E_INTERRUPTED (-306) /* Interrupted by a signal */
 
+/* The proxy. */
+#define WS_E_PROXY_REJECTED    (-351) /* The proxy refused to connect to the server */
+#define WS_E_PROXY_AUTH        (-352) /* The proxy does not accept the credentials */
+#define WS_E_PROXY_UNREACHABLE (-353) /* The proxy could not reach the server */
+#define WS_E_PROXY_ANSWER      (-354) /* The proxy's answer is malformed */
+#define WS_E_PROXY_EOF         (-355) /* The proxy ended the connection inside the exchange */
+
 /* TLS. */
 #define WS_E_TLS                (-401) /* TLS failed */
 #define WS_E_TLS_ALERT          (-402) /* The peer ended TLS with an alert */
@@ -567,9 +708,14 @@ int ws_version_number(void);
 #define WS_E_TLS_BAD_SIGNATURE  (-415) /* A signature in the TLS handshake is wrong */
 #define WS_E_TLS_UNSUPPORTED    (-416) /* The peer's certificate uses what is not supported */
 #define WS_E_TLS_REVOKED        (-417) /* The peer's certificate was revoked */
+#define WS_E_TLS_WEAK_KEY       (-418) /* A key of the peer's certificate is too weak */
 
 /* The server's answer to the handshake. */
 #define WS_E_REJECTED                 (-501) /* The server rejected the handshake */
+#define WS_E_REDIRECT                 (-510) /* The server redirects: connect where it points */
+#define WS_E_REDIRECT_LIMIT           (-511) /* The server redirects more often than is followed */
+#define WS_E_REDIRECT_LOCATION        (-512) /* The server redirects to nowhere that can be dialed */
+#define WS_E_REDIRECT_DOWNGRADE       (-513) /* The server redirects from wss to ws */
 #define WS_E_HANDSHAKE_HEAD           (-520) /* The server's answer is not a well-formed HTTP head */
 #define WS_E_HANDSHAKE_VERSION        (-521) /* The server's answer is not HTTP/1.1 */
 #define WS_E_HANDSHAKE_UPGRADE        (-522) /* The server's Upgrade is not websocket */

@@ -2,18 +2,26 @@
 //!
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
+pub(crate) mod cookies;
+mod identity;
+mod key_log;
 mod pem;
+mod proxy;
+mod tls;
 
 use std::fmt;
-use std::io::Read;
-use std::path::Path;
-
-use rustls_pki_types::ServerName;
-
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Code, Error, quoted};
+use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
+use crate::target::Proxy;
+use cookies::CookieJar;
+
+pub(crate) use proxy::ProxyChoice;
+
+pub(crate) use key_log::KeyLogFile;
+pub(crate) use tls::{TlsOptions, crypto};
 
 const MIB: u64 = 1 << 20;
 
@@ -27,8 +35,11 @@ const BUFFER_SIZES: std::ops::RangeInclusive<u64> = 1024..=16 * MIB;
 const MAX_FIELDS: usize = 256;
 const MAX_FIELD_BYTES: usize = 1 << 20;
 
-/// A file of trust roots is some hundred KiB; a device that never ends is no such file.
-const MAX_CA_FILE: u64 = 16 * MIB;
+/// More redirects than that are a mistake, whoever makes it.
+const MAX_REDIRECTS: u64 = 20;
+
+/// What is meant for one origin alone, and stays behind when a redirect leads to another.
+const FOR_ONE_ORIGIN: &[&str] = &["authorization", "cookie", "host", "proxy-authorization"];
 
 /// Why a header field is not the user's to set.
 const RESERVED: &[(&str, &str)] = &[
@@ -41,17 +52,6 @@ const RESERVED: &[(&str, &str)] = &[
     ("transfer-encoding", "the request has no body, the server would wait for one"),
 ];
 
-/// The decisions about TLS. Two dialers with equal ones may share a configuration and its sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsOptions {
-    /// Trust roots of the user's, DER.
-    pub(crate) roots: Vec<Vec<u8>>,
-    /// Whether the operating system's roots count too (the default).
-    pub(crate) system_roots: bool,
-    /// The name to send and to check instead of the address's host.
-    pub(crate) server_name: Option<String>,
-}
-
 /// Decisions about dialing; what is not decided has a secure default.
 #[derive(Clone)]
 pub struct Dialer {
@@ -60,6 +60,9 @@ pub struct Dialer {
     offered_by_header: bool,
     pub(crate) require_subprotocol: bool,
     pub(crate) headers: Headers,
+    pub(crate) proxy: ProxyChoice,
+    /// Of the CONNECT request.
+    pub(crate) proxy_headers: Headers,
     pub(crate) tls: TlsOptions,
     /// Bytes, 0 is none.
     pub(crate) max_message: u64,
@@ -74,6 +77,19 @@ pub struct Dialer {
     pub(crate) read_ahead: (usize, usize),
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
+    /// How many redirects are followed.
+    pub(crate) max_redirects: usize,
+    pub(crate) jar: Option<Arc<dyn CookieJar>>,
+    /// How this dial came here, when a redirect led it.
+    pub(crate) history: Option<Arc<History>>,
+}
+
+/// What a dial that was redirected brings along.
+pub(crate) struct History {
+    /// Who redirected it, the first one first.
+    pub(crate) redirects: Vec<Redirect>,
+    /// User and password of the address before, while the origin is the same.
+    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Default for Dialer {
@@ -83,7 +99,9 @@ impl Default for Dialer {
             offered_by_header: false,
             require_subprotocol: false,
             headers: Headers::new(),
-            tls: TlsOptions { roots: Vec::new(), system_roots: true, server_name: None },
+            proxy: ProxyChoice::None,
+            proxy_headers: Headers::new(),
+            tls: TlsOptions::default(),
             max_message: 64 << 20,
             max_rejection_body: 1024,
             read_buffer: crate::buffer::POOLED,
@@ -91,6 +109,9 @@ impl Default for Dialer {
             keepalive: None,
             read_ahead: (16, 1 << 20),
             interruptible: false,
+            max_redirects: 0,
+            jar: None,
+            history: None,
         }
     }
 }
@@ -121,18 +142,11 @@ impl Dialer {
     /// `Authorization` replaces user and password of the address; `Sec-WebSocket-Protocol` is the offer of
     /// subprotocols, instead of `add_subprotocol`. What the handshake sets itself is refused.
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
-        if !is_token(name.as_bytes()) {
-            let text = format!("the header name {} is not a token ({TOKEN})", quoted(name.as_bytes()));
-            return Err(Error::new(Code::OptionHeader, text));
-        }
+        check_field_name(name)?;
         if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved)) {
             return Err(Error::new(Code::OptionHeaderReserved, format!("the header {name} is refused: {why}")));
         }
-        // The value may be a secret, so it is not quoted.
-        if let Some(at) = value.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') {
-            let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
-            return Err(Error::new(Code::OptionHeader, text));
-        }
+        check_field_value(name, value)?;
         let value = value.trim_ascii();
         if name.eq_ignore_ascii_case("sec-websocket-protocol") {
             return self.offer_by_header(value);
@@ -140,8 +154,38 @@ impl Dialer {
         if name.eq_ignore_ascii_case("host") {
             self.check_host(value)?;
         }
-        self.check_room(name.len() + value.len())?;
+        check_room(&self.headers, name.len() + value.len())?;
         self.headers.push(name, value);
+        Ok(())
+    }
+
+    /// Dials through this proxy: `http://`, `https://` (CONNECT, over TLS for https), `socks5://` (names are resolved
+    /// here) or `socks5h://` (names are resolved by the proxy), each as `scheme://user:password@host:port`; without a scheme
+    /// it is an http one. `None` is no proxy (the default). `ws+unix` addresses are never proxied.
+    pub fn set_proxy(&mut self, url: Option<&str>) -> Result<(), Error> {
+        self.proxy = match url {
+            Some(url) => ProxyChoice::Always(Arc::new(Proxy::parse(url)?)),
+            None => ProxyChoice::None,
+        };
+        Ok(())
+    }
+
+    /// Dials through the proxies that the environment names: `http_proxy` for `ws`, `https_proxy` for `wss`, `all_proxy`
+    /// where that one is not set, each in lower or upper case, unless `no_proxy` names the host. The variables are read
+    /// now. One that cannot be used is told to the dial that would use it.
+    pub fn set_proxy_from_env(&mut self) {
+        self.proxy = ProxyChoice::Environment(Arc::new(proxy::from_env()));
+    }
+
+    /// Adds a header field to the CONNECT request to an http or https proxy. `Proxy-Authorization` replaces user and
+    /// password of the proxy's address.
+    pub fn add_proxy_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        check_field_name(name)?;
+        proxy::refuse_header(name)?;
+        check_field_value(name, value)?;
+        let value = value.trim_ascii();
+        check_room(&self.proxy_headers, name.len() + value.len())?;
+        self.proxy_headers.push(name, value);
         Ok(())
     }
 
@@ -192,43 +236,44 @@ impl Dialer {
         self.interruptible = on;
     }
 
-    /// Trusts the certificates of a PEM file, beside what is trusted already.
-    pub fn add_ca_file(&mut self, path: &Path) -> Result<(), Error> {
-        let unreadable = |cause| Error::from_io(Code::OptionFile, &path.display().to_string(), &cause);
-        let mut data = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(MAX_CA_FILE + 1).read_to_end(&mut data).map_err(unreadable)?;
-        if data.len() as u64 > MAX_CA_FILE {
-            let text = format!("{}: a file of certificates has at most {MAX_CA_FILE} bytes", path.display());
-            return Err(Error::new(Code::OptionFile, text));
-        }
-        let roots = pem::certificates(&data)
-            .map_err(|what| Error::new(Code::OptionPem, format!("{}: {what}", path.display())))?;
-        self.tls.roots.extend(roots);
-        Ok(())
-    }
-
-    /// Trusts the certificates in PEM, beside what is trusted already. All are taken or none.
-    pub fn add_ca_pem(&mut self, pem: &[u8]) -> Result<(), Error> {
-        let roots = pem::certificates(pem).map_err(|what| Error::new(Code::OptionPem, what))?;
-        self.tls.roots.extend(roots);
-        Ok(())
-    }
-
-    /// Whether the operating system's trust roots count (they do unless switched off).
-    pub fn use_system_roots(&mut self, on: bool) {
-        self.tls.system_roots = on;
-    }
-
-    /// Sends and checks this name in TLS instead of the address's host.
-    pub fn set_server_name(&mut self, name: &str) -> Result<(), Error> {
-        if ServerName::try_from(name).is_err() {
-            let hint = if name.is_ascii() { "" } else { " (an international name is given in its xn-- form)" };
-            let text = format!("the server name {} is not a host name or IP address{hint}", quoted(name.as_bytes()));
+    /// Follows up to that many redirects of a dial, at most 20; none unless set. Where the origin (scheme, host, port)
+    /// changes, user and password, `Authorization`, `Cookie`, `Host`, the server name and the client certificate stay
+    /// behind; from `wss` to `ws` none is followed.
+    pub fn set_max_redirects(&mut self, most: u64) -> Result<(), Error> {
+        if most > MAX_REDIRECTS {
+            let text = format!("at most {MAX_REDIRECTS} redirects can be followed, not {most}");
             return Err(Error::new(Code::OptionValue, text));
         }
-        self.tls.server_name = Some(name.to_owned());
+        self.max_redirects = most as usize;
         Ok(())
+    }
+
+    /// Asks `jar` for the cookies of every request, and tells it those of every answer; `None` for no jar.
+    pub fn set_cookie_jar(&mut self, jar: Option<Arc<dyn CookieJar>>) {
+        self.jar = jar;
+    }
+
+    /// The decisions for the dial that `follow` leads to, behind `redirects`.
+    pub(crate) fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Dialer {
+        let mut next = self.clone();
+        let credentials = follow.credentials.clone().filter(|_| !follow.crosses_origin);
+        if follow.crosses_origin {
+            let stays = |name: &str| FOR_ONE_ORIGIN.iter().any(|one| name.eq_ignore_ascii_case(one));
+            next.headers = Headers::new();
+            for (name, value) in self.headers.iter().filter(|(name, _)| !stays(name)) {
+                next.headers.push(name, value);
+            }
+            // The name that stands for the address's host stands for that one, and who we are is told to it alone.
+            next.tls.server_name = None;
+            next.tls.identity = None;
+        }
+        next.history = Some(Arc::new(History { redirects: redirects.to_vec(), credentials }));
+        next
+    }
+
+    /// Who redirected the dial so far.
+    pub(crate) fn redirects(&self) -> &[Redirect] {
+        self.history.as_ref().map_or(&[], |history| &history.redirects)
     }
 
     fn offer_by_header(&mut self, value: &[u8]) -> Result<(), Error> {
@@ -256,19 +301,6 @@ impl Dialer {
         }
         Ok(())
     }
-
-    fn check_room(&self, bytes: usize) -> Result<(), Error> {
-        if self.headers.len() >= MAX_FIELDS {
-            return Err(Error::new(Code::OptionHeader, format!("at most {MAX_FIELDS} header fields can be added")));
-        }
-        let there: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if there + bytes > MAX_FIELD_BYTES {
-            let sum = there + bytes;
-            let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
-            return Err(Error::new(Code::OptionHeader, text));
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for Dialer {
@@ -278,14 +310,43 @@ impl fmt::Debug for Dialer {
             .field("subprotocols", &self.subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .field("roots", &self.tls.roots.len())
-            .field("system_roots", &self.tls.system_roots)
-            .field("server_name", &self.tls.server_name)
+            .field("proxy", &self.proxy)
+            .field("proxy_headers", &self.proxy_headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("tls", &self.tls)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
             .field("buffers", &(self.read_buffer, self.write_buffer))
+            .field("max_redirects", &self.max_redirects)
             .finish()
     }
+}
+
+fn check_field_name(name: &str) -> Result<(), Error> {
+    if is_token(name.as_bytes()) {
+        return Ok(());
+    }
+    let text = format!("the header name {} is not a token ({TOKEN})", quoted(name.as_bytes()));
+    Err(Error::new(Code::OptionHeader, text))
+}
+
+fn check_field_value(name: &str, value: &[u8]) -> Result<(), Error> {
+    let Some(at) = value.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') else { return Ok(()) };
+    // The value may be a secret, so it is not quoted.
+    let text = format!("the value of the header {name} has {} at byte {at}", control_name(value[at]));
+    Err(Error::new(Code::OptionHeader, text))
+}
+
+fn check_room(headers: &Headers, bytes: usize) -> Result<(), Error> {
+    if headers.len() >= MAX_FIELDS {
+        return Err(Error::new(Code::OptionHeader, format!("at most {MAX_FIELDS} header fields can be added")));
+    }
+    let there: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if there + bytes > MAX_FIELD_BYTES {
+        let sum = there + bytes;
+        let text = format!("the header fields would have {sum} bytes together, {MAX_FIELD_BYTES} at most");
+        return Err(Error::new(Code::OptionHeader, text));
+    }
+    Ok(())
 }
 
 const OFFERED_TWICE: &str =

@@ -89,6 +89,16 @@ codes! {
     Cancelled = -305, "cancelled";
     /// A signal arrived and the dialer asked to be told.
     Interrupted = -306, "interrupted by a signal";
+    /// The proxy's well-formed "no": status, headers and the start of the body go with the error if it speaks HTTP.
+    ProxyRejected = -351, "the proxy refused to connect to the server";
+    /// The proxy asks for credentials, or for others than were given.
+    ProxyAuth = -352, "the proxy does not accept the credentials";
+    /// The proxy tried and could not reach the server.
+    ProxyUnreachable = -353, "the proxy could not reach the server";
+    /// The proxy's answer is not one of its protocol.
+    ProxyAnswer = -354, "the proxy's answer is malformed";
+    /// The connection ended inside the exchange with the proxy.
+    ProxyEof = -355, "the proxy ended the connection inside the exchange";
     /// TLS failed in a way that has no code of its own.
     Tls = -401, "TLS failed";
     /// The peer sent a TLS alert.
@@ -113,8 +123,18 @@ codes! {
     TlsUnsupported = -416, "the peer's certificate uses what is not supported";
     /// The certificate was revoked.
     TlsRevoked = -417, "the peer's certificate was revoked";
+    /// A key of the certificate, or of one above it, is too short.
+    TlsWeakKey = -418, "a key of the peer's certificate is too weak";
     /// A well-formed answer other than 101: status, headers and the start of the body go with the error.
     Rejected = -501, "the server rejected the handshake";
+    /// The server points elsewhere, and this call cannot connect there: the caller can (`Error::location`).
+    Redirect = -510, "the server redirects: connect where it points";
+    /// The server redirects more often than the dialer follows.
+    RedirectLimit = -511, "the server redirects more often than is followed";
+    /// A redirect without a `Location`, or to what cannot be dialed.
+    RedirectLocation = -512, "the server redirects to nowhere that can be dialed";
+    /// A redirect from `wss` to `ws`, which is never followed.
+    RedirectDowngrade = -513, "the server redirects from wss to ws";
     /// The answer is not a well-formed HTTP/1.1 head.
     HandshakeHead = -520, "the server's answer is not a well-formed HTTP head";
     /// The answer's HTTP version is not 1.1.
@@ -246,6 +266,26 @@ pub struct Rejection {
     pub body: Vec<u8>,
 }
 
+/// An address that pointed elsewhere, and was followed or could not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The HTTP status: 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// The address that answered so, without user and password.
+    pub url: String,
+}
+
+/// What it takes to follow a redirect.
+#[derive(Clone)]
+pub(crate) struct Follow {
+    /// The address to dial, without user and password.
+    pub(crate) location: String,
+    /// Scheme, host or port is another one.
+    pub(crate) crosses_origin: bool,
+    /// User and password of the addresses so far.
+    pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// A failure: code, phase, sentence and what goes with them.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -259,6 +299,8 @@ struct Inner {
     os_error: i32,
     close_code: u16,
     rejection: Option<Rejection>,
+    redirects: Vec<Redirect>,
+    follow: Option<Follow>,
 }
 
 impl Error {
@@ -272,6 +314,8 @@ impl Error {
             os_error: 0,
             close_code: 0,
             rejection: None,
+            redirects: Vec::new(),
+            follow: None,
         }))
     }
 
@@ -298,6 +342,20 @@ impl Error {
         if self.0.context.is_empty() { self.change(|inner| inner.context = context.to_owned()) } else { self }
     }
 
+    /// The same sentence under another name, for grammars that serve several exchanges.
+    pub(crate) fn with_code(self, code: Code) -> Error {
+        self.change(|inner| inner.code = code)
+    }
+
+    /// The same failure behind the reasons of earlier attempts.
+    pub(crate) fn behind(self, earlier: &str) -> Error {
+        if earlier.is_empty() {
+            self
+        } else {
+            self.change(|inner| inner.detail = format!("{earlier}; {}", inner.detail))
+        }
+    }
+
     pub(crate) fn with_os_error(self, number: i32) -> Error {
         self.change(|inner| inner.os_error = number)
     }
@@ -309,6 +367,24 @@ impl Error {
 
     pub(crate) fn with_rejection(self, rejection: Rejection) -> Error {
         self.change(|inner| inner.rejection = Some(rejection))
+    }
+
+    /// Where the dial was led before it failed, this answer among them when it is a redirect.
+    pub(crate) fn with_redirects(self, redirects: Vec<Redirect>) -> Error {
+        if redirects.is_empty() { self } else { self.change(|inner| inner.redirects = redirects) }
+    }
+
+    pub(crate) fn with_follow(self, follow: Follow) -> Error {
+        self.change(|inner| inner.follow = Some(follow))
+    }
+
+    pub(crate) fn follow(&self) -> Option<&Follow> {
+        self.0.follow.as_ref()
+    }
+
+    /// The sentence without host and phase.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     /// What happened, by name.
@@ -334,6 +410,16 @@ impl Error {
     /// The server's answer, when it was a well-formed "no".
     pub fn rejection(&self) -> Option<&Rejection> {
         self.0.rejection.as_ref()
+    }
+
+    /// The redirects before the failure, the first one first; the last is the failure when its code says so.
+    pub fn redirects(&self) -> &[Redirect] {
+        &self.0.redirects
+    }
+
+    /// Where the last redirect points, as an address to dial; `None` when none was usable.
+    pub fn location(&self) -> Option<&str> {
+        self.0.follow.as_ref().map(|follow| follow.location.as_str())
     }
 }
 

@@ -20,7 +20,9 @@ mod wait;
 
 pub use client::{Cancel, Client, Connection, Outcome, Wants};
 pub use dialer::Dialer;
-pub use error::{Code, Error, Phase, Rejection};
+pub use dialer::cookies::CookieJar;
+pub use error::{Code, Error, Phase, Redirect, Rejection};
 pub use headers::Headers;
+pub use protocol::batch::Batch;
 pub use protocol::message::{Kind, Message};
 pub use wait::Wait;

@@ -6,10 +6,16 @@
 //! decision, not a typing aid, so what it would mend is an error here, and it is only given what is left: the host to
 //! make canonical, path and query to percent-encode. No error quotes a user, a password, a path or a query.
 
+mod redirect;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+mod proxy;
+
+pub(crate) use proxy::{Proxy, ProxyKind};
 
 use crate::error::{Code, Error, quoted};
 
@@ -33,6 +39,15 @@ pub(crate) enum Scheme {
 
 /// User and password, percent-decoded.
 pub(crate) type Credentials = (Vec<u8>, Vec<u8>);
+
+/// What a socket is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint<'a> {
+    /// A host, to be resolved unless it is a literal, and a port.
+    Tcp(&'a str, u16),
+    /// A unix socket.
+    Unix(&'a Path),
+}
 
 /// An address, taken apart and checked.
 #[derive(Clone)]
@@ -68,6 +83,59 @@ impl Target {
             Scheme::Unix => parse_unix(rest),
             Scheme::Ws | Scheme::Wss => parse_tcp(scheme, rest),
         }
+    }
+
+    /// The address as it is dialed: canonical, without user and password, a default port left out.
+    pub(crate) fn url(&self) -> String {
+        match self.scheme {
+            Scheme::Unix => format!("{}:{}", self.display, self.request_target),
+            Scheme::Ws => format!("ws://{}{}", self.host_header, self.request_target),
+            Scheme::Wss => format!("wss://{}{}", self.host_header, self.request_target),
+        }
+    }
+
+    /// The same resource as HTTP names it, for whoever thinks in `http` and `https`: cookies do, and so does Location.
+    pub(crate) fn http_url(&self) -> String {
+        let scheme = if self.scheme == Scheme::Wss { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.host_header, self.request_target)
+    }
+
+    /// Whether both are of one origin: what is meant for one may be told to the other (RFC 9110 4.3.1).
+    pub(crate) fn is_same_origin(&self, other: &Target) -> bool {
+        (self.scheme, &self.host, self.port, &self.socket) == (other.scheme, &other.host, other.port, &other.socket)
+    }
+
+    /// Where a `Location` leads that was received from here.
+    pub(crate) fn redirect(&self, location: &[u8]) -> Result<Target, Error> {
+        redirect::resolve(self, location)
+    }
+
+    /// What to connect to when no proxy is in between.
+    pub(crate) fn endpoint(&self) -> Endpoint<'_> {
+        match &self.socket {
+            Some(path) => Endpoint::Unix(path),
+            None => Endpoint::Tcp(&self.host, self.port),
+        }
+    }
+}
+
+/// What [`Target::display`] says of the target whose [`Target::url`] is `url`.
+pub(crate) fn display(url: &str) -> String {
+    if let Some(path) = url.strip_prefix("ws+unix:") {
+        return format!("ws+unix:{}", path.split(':').next().unwrap_or_default());
+    }
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (authority, _) = split_authority(rest);
+    let has_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
+    let port = if scheme == "wss" { ":443" } else { ":80" };
+    format!("{scheme}://{authority}{}", if has_port { "" } else { port })
+}
+
+/// What an error says of the way to `target`, with a proxy between or without.
+pub(crate) fn route(target: &str, via: Option<&str>) -> String {
+    match via {
+        Some(proxy) => format!("{target} through {proxy}"),
+        None => target.to_owned(),
     }
 }
 
@@ -156,6 +224,9 @@ fn parse_tcp(scheme: Scheme, rest: &str) -> Result<Target, Error> {
         None => (None, authority),
     };
     let credentials = user_info.map(parse_credentials).transpose()?.flatten();
+    if let Some((user, _)) = &credentials {
+        check_basic(user)?;
+    }
     let (host, port) = split_port(host_port)?;
     let port = match port.map(parse_port).transpose() {
         Ok(port) => port.flatten().unwrap_or(default_port),
@@ -189,14 +260,19 @@ fn parse_credentials(user_info: &str) -> Result<Option<Credentials>, Error> {
     if user.iter().chain(&password).any(u8::is_ascii_control) {
         return bad("user or password in the address has a control character");
     }
-    if user.contains(&b':') {
-        // RFC 7617 2: the first colon ends the user.
-        return bad("the user in the address has a colon, which Basic authorization cannot carry");
-    }
     if user.is_empty() && password.is_empty() {
         return Ok(None);
     }
     Ok(Some((user, password)))
+}
+
+/// RFC 7617 2: the first colon ends the user.
+fn check_basic(user: &[u8]) -> Result<(), Error> {
+    if user.contains(&b':') {
+        let text = "the user in the address has a colon, which Basic authorization cannot carry";
+        return Err(Error::new(Code::UrlCredentials, text));
+    }
+    Ok(())
 }
 
 /// Host and port; brackets stay.

@@ -28,6 +28,11 @@ fn a_message_keeps_its_promises() {
 }
 
 #[test]
+fn a_batch_keeps_its_promises() {
+    run("batch.c");
+}
+
+#[test]
 fn every_function_in_every_state() {
     run("states.c");
 }
@@ -65,6 +70,11 @@ fn a_connection_over_memory_lends_and_ends_as_it_should() {
 #[test]
 fn a_loop_may_do_the_waiting() {
     run("loops.c");
+}
+
+#[test]
+fn redirects_are_followed_and_a_jar_has_its_say() {
+    run("answers.c");
 }
 
 #[test]

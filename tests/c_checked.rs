@@ -6,14 +6,16 @@ mod common;
 use common::c::{self, Build};
 use common::server;
 
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "null.c",
     "message.c",
+    "batch.c",
     "states.c",
     "values.c",
     "sigpipe.c",
     "descriptors.c",
     "threads.c",
+    "answers.c",
     "memory.c",
     "loops.c",
     "cancel.c",

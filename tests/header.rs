@@ -88,12 +88,15 @@ const PROGRAM: &str = "
 #include <wsdial.h>
 #include <wsdial.h>
 typedef char size_is_frozen[sizeof(ws_message) == (sizeof(void *) == 8 ? 56 : 32) ? 1 : -1];
+typedef char batch_is_frozen[sizeof(ws_batch) == 8 * sizeof(void *) ? 1 : -1];
 #if WS_E_USAGE_NULL != -101 || WS_FOREVER - 1 != -2 || WS_VERSION_NUMBER < 1000
 #error the numbers are integers for the preprocessor too
 #endif
 int main(void)
 {
     ws_message message = WS_MESSAGE_INIT;
+    ws_batch batch = WS_BATCH_INIT;
+    batch_is_frozen unused_too = { 0 };
     size_is_frozen unused = { 0 };
     const char *name = ws_subprotocol(NULL);
     int (*receive)(ws_conn *, int, ws_message *, ws_error **) = ws_recv;
@@ -101,6 +104,8 @@ int main(void)
     uint64_t round_trip = 0;
     int figure = ws_stat(NULL, WS_STAT_ROUND_TRIP, &round_trip, NULL);
     (void)unused;
+    (void)unused_too;
+    ws_batch_free(&batch);
     ws_message_free(&message);
     return name && receive && fd < 0 && figure < 0 && round_trip == 0 ? 0 : 1;
 }

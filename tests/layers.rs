@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("client", &["protocol", "net", "buffer", "dialer", "error", "headers", "target", "wait"]),
     ("protocol", &["dialer", "error", "headers", "target"]),
     ("net", &["buffer", "dialer", "error", "target", "wait"]),
-    ("dialer", &["error", "headers", "buffer"]),
+    ("dialer", &["error", "headers", "buffer", "target"]),
     ("target", &["error"]),
     ("error", &["headers"]),
     ("headers", &[]),
@@ -19,14 +19,16 @@ const ARROWS: [(&str, &[&str]); 10] = [
 ];
 
 /// Public names at the crate's root stand for the room that they come from.
-const ROOT_NAMES: [(&str, &str); 12] = [
+const ROOT_NAMES: [(&str, &str); 14] = [
     ("Client", "client"),
     ("Connection", "client"),
     ("Outcome", "client"),
+    ("CookieJar", "dialer"),
     ("Dialer", "dialer"),
     ("Code", "error"),
     ("Error", "error"),
     ("Phase", "error"),
+    ("Redirect", "error"),
     ("Rejection", "error"),
     ("Headers", "headers"),
     ("Kind", "protocol"),

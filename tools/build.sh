@@ -25,7 +25,7 @@ for source in examples/c/*.c; do
   cc -std=c99 $CFLAGS "$source" -o "$out/c-$(basename "$source" .c)" "${link[@]}" -lpthread
 done
 for source in examples/cpp/*.cpp; do
-  c++ -std=c++17 $CFLAGS "$source" -o "$out/cpp-$(basename "$source" .cpp)" "${link[@]}"
+  c++ -std=c++17 $CFLAGS "$source" -o "$out/cpp-$(basename "$source" .cpp)" "${link[@]}" -lpthread
 done
 for folder in examples/go/*/; do
   (cd examples/go && go build -o "$out/go-$(basename "$folder")" "./$(basename "$folder")")

@@ -66,6 +66,8 @@ for url in "$WS" "$WSS"; do
   [ "$url" = "$WS" ] || ca=$CA
   interrupted "$BUILD/examples/c-echo" "$url" "$ca" 50
   expect "C echo over ${url%%:*}" '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
+  interrupted "$BUILD/examples/cpp-echo" "$url" "$ca" 50
+  expect "C++ echo over ${url%%:*}" '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
   run "$BUILD/examples/c-duplex" "$url" "$ca"
   expect "C duplex over ${url%%:*}" '^negotiated protocol: "json"$' '^received: [0-9]+ messages, each whole' '^closed cleanly: 1000$'
 done

@@ -20,7 +20,7 @@ so=$(so_version "$version")
 man=$PREFIX/share/man/man3
 
 # Every path that is installed, from the root of the file system.
-pages() { find docs/man -name '*.3' -printf '%f\n' 2>/dev/null | sort; }
+pages() { [ ! -d docs/man ] || find docs/man -name '*.3' -printf '%f\n' | sort; }
 installed() {
   printf '%s\n' "$PREFIX/include/wsdial.h" "$PREFIX/include/wsdial.hpp" "$LIBDIR/libwsdial.a" \
     "$LIBDIR/libwsdial.so.$version" "$LIBDIR/libwsdial.so.$so" "$LIBDIR/libwsdial.so" "$LIBDIR/pkgconfig/wsdial.pc" \

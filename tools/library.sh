@@ -9,7 +9,7 @@ out=$BUILD/lib
 version=$(wsdial_version)
 so=$(so_version "$version")
 real=$out/libwsdial.so.$version
-stamp=$(cksum <"$archive")$(cksum <packaging/wsdial.map)
+stamp=$(cat "$archive" packaging/wsdial.map tools/library.sh | cksum)
 if [ -f "$real" ] && [ "$stamp" = "$(cat "$out/stamp" 2>/dev/null)" ]; then exit 0; fi
 
 rm -rf "$out"
@@ -20,9 +20,10 @@ trap 'rm -rf "$work"' EXIT
 sed -n 's/^    \(ws_[a-z0-9_]*\);$/\1/p' packaging/wsdial.map >"$work/names"
 
 # Two archives with Rust in them collide over the runtime's own symbols, and over each other's crates: so everything is
-# linked to one object first, in which only ws_* stays visible. What ws_* does not need is left out by that. Rust's
-# standard library carries bitcode besides, which the tools of an older LLVM do not understand.
-ld -r --gc-sections $(sed 's/^/-u /' "$work/names") -o "$work/all.o" "$archive"
+# linked to one object first, in which only ws_* stays visible. What ws_* does not need is left out by that, and groups are
+# dissolved, for of two groups with one name a linker keeps one, whose symbols then must not be local. Rust's standard
+# library carries bitcode besides, which the tools of an older LLVM do not understand.
+ld -r --gc-sections --force-group-allocation $(sed 's/^/-u /' "$work/names") -o "$work/all.o" "$archive"
 objcopy -R .llvmbc -R .llvmcmd --strip-debug --keep-global-symbols="$work/names" "$work/all.o" "$work/wsdial.o"
 ar rcsD "$out/libwsdial.a" "$work/wsdial.o"
 

@@ -28,6 +28,7 @@ CLIENTS = {
     "limit-ws": dict(cmd=["{out}/bin/limit", "--impl", "ws"], kind="fast", can="td"),
     "limit-wsb": dict(cmd=["{out}/bin/limit", "--impl", "wsb"], kind="fast", can="td", only=["send-64", "send-1024", "deflate-1024"]),
     "wsdial": dict(cmd=["{out}/bin/wsdial-client"], kind="fast", can="t"),
+    "wsdial-batch": dict(cmd=["{out}/bin/wsdial-client", "--impl", "batch"], kind="fast", can="t", only=["recv-64", "recv-1024", "recvtls-64", "send-64", "send-1024", "sendtls-64"]),
     "tungstenite": dict(cmd=["{out}/bin/tungstenite"], kind="fast", can="t"),
     "tungstenite-batch": dict(cmd=["{out}/bin/tungstenite", "--batch"], kind="fast", can="t", only=["send-64", "send-1024"]),
     "tokio-websockets": dict(cmd=["{out}/bin/tokio_websockets"], kind="fast", can="t"),

@@ -13,19 +13,19 @@ use std::time::Duration;
 use super::cancel::Cancel;
 use super::keepalive::Keepalive;
 use super::link::Link;
-use super::open::Opening;
+use super::open::{Opening, Trip};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::Dialer;
-use crate::error::{Code, Error, Phase};
+use crate::dialer::{Dialer, History};
+use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
-use crate::net::tls::Tls;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
-use crate::protocol::handshake::{Agreed, Handshake};
+use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
+use crate::target::{Target, display, route};
 use crate::wait::{Over, Wait};
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
@@ -95,7 +95,11 @@ pub struct Connection {
     returned: bool,
     /// Kept from the start: the system forgets them when the connection is reset.
     addresses: (Option<SocketAddr>, Option<SocketAddr>),
-    context: Box<str>,
+    url: Box<str>,
+    /// The proxy between, for error messages.
+    via: Option<Box<str>>,
+    /// How the dial came here, when a redirect led it.
+    history: Option<Arc<History>>,
 }
 
 /// The receiving side.
@@ -109,6 +113,8 @@ pub(super) struct Rx {
     pub(super) plain: Buffer,
     /// Lent to the caller to be filled. Apart from the bytes that came before, which a receiver may take meanwhile.
     pub(super) input: Option<Box<Buffer>>,
+    /// The socket's bytes are not sealed yet: TLS begins behind the exchange with a proxy.
+    pub(super) in_clear: bool,
     /// The message that is arriving.
     pub(super) message: Vec<u8>,
     /// Messages that were whole before anybody asked for them.
@@ -159,16 +165,13 @@ impl Tx {
 }
 
 impl Connection {
-    /// A connection that has yet to open: `handshake` and, if any, `tls` over `stream`.
-    pub(super) fn new(
-        stream: Stream,
-        tls: Option<Tls>,
-        handshake: Handshake,
-        dialer: &Dialer,
-        context: &str,
-    ) -> Connection {
+    /// A connection that has yet to open: `trip` lies before it on `stream`.
+    pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, target: &Target, via: Option<&str>) -> Connection {
+        let secure = trip.is_secure();
+        let (opening, tls) = Opening::new(trip);
         let rx = Rx {
-            opening: Some(Box::new(Opening::new(handshake))),
+            opening: Some(Box::new(opening)),
+            in_clear: secure && tls.is_none(),
             decoder: Decoder::new(dialer.max_message),
             cipher: Buffer::new(),
             plain: Buffer::new(),
@@ -189,8 +192,8 @@ impl Connection {
             stream,
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx::default()),
-            secure: tls.is_some(),
-            link: Mutex::new(Link { tls: tls.map(Box::new), ..Link::default() }),
+            secure,
+            link: Mutex::new(Link { tls, ..Link::default() }),
             turn: Condvar::new(),
             waiters: AtomicUsize::new(0),
             receiving: AtomicBool::new(false),
@@ -210,7 +213,9 @@ impl Connection {
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
             returned: false,
-            context: context.into(),
+            url: target.url().into(),
+            via: via.map(Into::into),
+            history: dialer.history.clone(),
         }
     }
 
@@ -259,6 +264,16 @@ impl Connection {
         self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
     }
 
+    /// The address that took the connection, the last one where redirects were followed: without user and password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The redirects that led here, the first one first.
+    pub fn redirects(&self) -> &[Redirect] {
+        self.history.as_ref().map_or(&[], |history| &history.redirects)
+    }
+
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.addresses.0
@@ -295,7 +310,7 @@ impl Connection {
         if let Some(earlier) = &link.failure {
             return earlier.clone();
         }
-        let error = error.in_phase(phase).about(&self.context);
+        let error = error.in_phase(phase).about(&self.context());
         if link.close_received {
             // Behind the peer's close frame nothing counts any more (RFC 6455 5.5.1): the end stays a clean one.
             return error;
@@ -310,9 +325,13 @@ impl Connection {
         error
     }
 
+    fn context(&self) -> String {
+        route(&display(&self.url), self.via.as_deref())
+    }
+
     /// Says whose error it is.
     pub(super) fn about_us(&self, error: Error) -> Error {
-        error.about(&self.context)
+        error.about(&self.context())
     }
 
     /// The stream has ended: cleanly if the peer's close frame came before, else the connection is lost (RFC 6455 7.1.5).
@@ -334,7 +353,7 @@ impl Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("to", &self.context)
+            .field("to", &self.context())
             .field("subprotocol", &self.subprotocol())
             .finish_non_exhaustive()
     }

@@ -76,7 +76,7 @@ impl Rx {
 impl Connection {
     /// Reads more.
     pub(super) fn fill(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
-        let filled = if self.secure {
+        let filled = if self.secure && !rx.in_clear {
             self.fill_secure(rx, patience)
         } else if let Some(over) = rx.is_spent(patience) {
             Filled::Impatient(over)
@@ -133,24 +133,8 @@ impl Connection {
     /// Opens what is there; reads sealed bytes when that yields nothing.
     fn fill_secure(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
         loop {
-            let before = rx.plain.len();
-            let (opened, has_answers, shakes_hands) = {
-                let mut link = self.link.lock();
-                let Link { tls, tls_out, .. } = &mut *link;
-                let Some(tls) = tls else { return Filled::End(End::Failed(no_tls())) };
-                let shook = tls.is_handshaking();
-                let opened = tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out);
-                (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
-            };
-            if has_answers {
-                self.settle(Some(rx.awake));
-            }
-            match opened {
-                Err(error) => return Filled::End(End::Failed(error)),
-                Ok(_) if rx.plain.len() > before || shakes_hands => return Filled::Some(None),
-                Ok(Opened::Bounded) => continue,
-                Ok(Opened::Closed) => return Filled::End(End::Eof),
-                Ok(Opened::More) => {}
+            if let Some(filled) = self.open_sealed(rx) {
+                return filled;
             }
             if let Some(over) = rx.is_spent(patience) {
                 return Filled::Impatient(over);
@@ -171,6 +155,32 @@ impl Connection {
                 Ok(Read::Bytes(n)) => rx.cipher.fill(n),
                 Ok(Read::Impatient(over)) => return Filled::Impatient(over),
                 Err(cause) => return Filled::End(End::Broken(cause)),
+            }
+        }
+    }
+
+    /// Opens what was read already; `None` when that yields nothing.
+    pub(super) fn open_sealed(&self, rx: &mut Rx) -> Option<Filled> {
+        loop {
+            let before = rx.plain.len();
+            let (opened, has_answers, shakes_hands) = {
+                let mut link = self.link.lock();
+                let Link { tls, tls_out, .. } = &mut *link;
+                let Some(tls) = tls else { return Some(Filled::End(End::Failed(no_tls()))) };
+                let shook = tls.is_handshaking();
+                let opened = tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out);
+                (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
+            };
+            if has_answers {
+                self.settle(Some(rx.awake));
+            }
+            match opened {
+                Err(error) => return Some(Filled::End(End::Failed(error))),
+                Ok(_) if rx.plain.len() > before || shakes_hands => return Some(Filled::Some(None)),
+                Ok(Opened::Bounded) => {}
+                Ok(Opened::Closed) => return Some(Filled::End(End::Eof)),
+                Ok(Opened::Cut) => return Some(Filled::End(End::Truncated)),
+                Ok(Opened::More) => return None,
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The waiting: the only place with locks and loops.
 
+mod batch;
 mod calls;
 mod cancel;
 mod close;

@@ -20,6 +20,7 @@ use shuttle::sync::Arc;
 use shuttle::{Config, MaxSteps, Runner, thread};
 
 use super::connection::{Connection, Outcome};
+use super::open::Trip;
 use crate::dialer::Dialer;
 use crate::headers::Headers;
 use crate::net::stream::{Peer, chance, pair};
@@ -52,9 +53,9 @@ fn explore(one_in: u32, scenario: fn()) {
 fn connected(capacity: usize) -> (Arc<Connection>, Peer) {
     let dialer = Dialer::default();
     let target = Target::parse("ws://model/").expect("a target");
-    let handshake = Handshake::new(&target, &dialer, [0; 16]).expect("a request");
+    let handshake = Handshake::new(&target, &dialer, [0; 16], None).expect("a request");
     let (stream, peer) = pair(capacity);
-    let mut connection = Connection::new(stream, None, handshake, &dialer, "model");
+    let mut connection = Connection::new(stream, Trip::direct(None, handshake), &dialer, &target, None);
     connection.rx.get_mut().opening = None;
     let head = Head { minor_version: 1, status: 101, reason: String::new(), headers: Headers::new() };
     assert!(connection.agreed.set(Box::new(Agreed { subprotocol: None, head })).is_ok());

@@ -1,30 +1,125 @@
-//! The opening handshake over a stream that is there: TLS, then the upgrade exchange (RFC 6455 4.1), in one go or call by
-//! call. It reads and writes by the same roads as messages do.
+//! The trip from a connected stream to the first frame: TLS to a proxy, the exchange with it, TLS, then the upgrade
+//! exchange (RFC 6455 4.1), in one go or call by call. It reads and writes by the same roads as messages do.
 
 use super::sync::Ordering;
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Outcome, Rx, Spent};
 use super::fill::{End, Filled};
+use crate::dialer::cookies::CookieJar;
 use crate::error::{Code, Error, Phase};
 use crate::net::connect::broken_off;
+use crate::net::tls::Tls;
 use crate::protocol::handshake::{Handshake, Progress};
+use crate::protocol::tunnel::{self, Tunnel};
 use crate::wait::{Over, Patience, Wait, now};
 
 /// How long a handshake may take that is carried on by calls that never wait.
 pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(45);
 
-/// A handshake that is under way.
+/// What lies between a connected stream and the first frame, leg by leg.
+pub(super) struct Trip {
+    /// The legs to and through a proxy, when there is one.
+    pub(super) passage: Option<Passage>,
+    /// TLS with the server.
+    pub(super) tls: Option<Tls>,
+    /// The upgrade exchange.
+    pub(super) exchange: Handshake,
+    /// Who is told the cookies of its answer, and from which address.
+    pub(super) cookies: Option<(Arc<dyn CookieJar>, String)>,
+}
+
+/// The legs to and through a proxy.
+pub(super) struct Passage {
+    /// TLS with the proxy.
+    pub(super) tls: Option<Tls>,
+    /// The exchange with it.
+    pub(super) tunnel: Tunnel,
+}
+
+impl Trip {
+    /// Without a proxy.
+    #[cfg(all(test, feature = "model"))]
+    pub(super) fn direct(tls: Option<Tls>, exchange: Handshake) -> Trip {
+        Trip { passage: None, tls, exchange, cookies: None }
+    }
+
+    /// Whether frames will travel in TLS, be it only as far as the proxy.
+    pub(super) fn is_secure(&self) -> bool {
+        self.tls.is_some() || self.passage.as_ref().is_some_and(|passage| passage.tls.is_some())
+    }
+}
+
+/// A trip that is under way.
 pub(super) struct Opening {
+    /// The exchange with the proxy, until the tunnel is there, and the TLS that begins behind it.
+    tunnel: Option<Box<Tunnelling>>,
     exchange: Handshake,
-    /// The request is in `tx` or gone.
+    /// The upgrade request is in `tx` or gone.
     requested: bool,
+    /// There is TLS with the server itself.
+    end_to_end: bool,
     by: Instant,
+    /// Who is told the cookies of the answer, and from which address.
+    cookies: Option<(Arc<dyn CookieJar>, String)>,
+}
+
+struct Tunnelling {
+    tunnel: Tunnel,
+    tls: Option<Box<Tls>>,
 }
 
 impl Opening {
-    pub(super) fn new(exchange: Handshake) -> Opening {
-        Opening { exchange, requested: false, by: now() + OPEN_LIMIT }
+    /// The state of a trip that begins, and the TLS that the stream begins with.
+    pub(super) fn new(trip: Trip) -> (Opening, Option<Box<Tls>>) {
+        let (end_to_end, tls) = (trip.tls.is_some(), trip.tls.map(Box::new));
+        let (tunnel, tls) = match trip.passage {
+            Some(passage) => (Some(Box::new(Tunnelling { tunnel: passage.tunnel, tls })), passage.tls.map(Box::new)),
+            None => (None, tls),
+        };
+        let by = now() + OPEN_LIMIT;
+        let Trip { exchange, cookies, .. } = trip;
+        (Opening { tunnel, exchange, requested: false, end_to_end, by, cookies }, tls)
+    }
+
+    /// The leg that it is on.
+    fn phase(&self, is_shaking: bool) -> Phase {
+        match (&self.tunnel, is_shaking) {
+            (Some(_), _) => Phase::Proxy,
+            (None, true) => Phase::Tls,
+            (None, false) if self.exchange.awaits_body() => Phase::Body,
+            (None, false) => Phase::Handshake,
+        }
+    }
+
+    /// What is to be sent now, each part once.
+    fn request(&mut self) -> Option<Cow<'_, [u8]>> {
+        if let Some(proxy) = &mut self.tunnel {
+            return proxy.tunnel.request().map(Cow::Owned);
+        }
+        let is_first = !std::mem::replace(&mut self.requested, true);
+        is_first.then(|| Cow::Borrowed(self.exchange.request()))
+    }
+
+    /// The rejection that has come, when the rest of its body is awaited no longer.
+    fn give_up(&mut self) -> Option<Error> {
+        match &mut self.tunnel {
+            Some(proxy) => proxy.tunnel.give_up(),
+            // The "no" is worth more than the time that its body took.
+            None => self.exchange.give_up().map(|rejection| rejection.in_phase(Phase::Body)),
+        }
+    }
+
+    /// The connection has ended under it.
+    fn eof(&mut self, is_shaking: bool) -> Error {
+        match (&mut self.tunnel, is_shaking) {
+            (Some(_), true) => Error::new(Code::ProxyEof, "the proxy ended the connection during the TLS handshake"),
+            (Some(proxy), false) => proxy.tunnel.eof(),
+            (None, true) => Error::new(Code::HandshakeEof, "the server ended the connection during the TLS handshake"),
+            (None, false) => self.exchange.eof(),
+        }
     }
 
     /// When it is awaited no longer.
@@ -46,8 +141,15 @@ impl Connection {
                 Err(over) => return Ok(over.into()),
             };
             self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            let cookies = rx.opening.as_ref().and_then(|opening| opening.cookies.clone());
             let answer = self.open(&mut rx, patience);
+            let is_over = rx.opening.is_none();
             self.leave_rx(rx);
+            if let Some((jar, url)) = cookies
+                && is_over
+            {
+                self.store_cookies(&*jar, &url, &answer);
+            }
             answer
         })?;
         let code = match answer {
@@ -59,6 +161,18 @@ impl Connection {
         // The call came to nothing: a token was fired before it began, or another call does the work.
         let sentence = format!("{} before this call could carry the handshake on", code.text());
         Err(self.about_us(Error::new(code, sentence).in_phase(Phase::Handshake)))
+    }
+
+    /// Tells the cookies of the server's answer, whatever it was (RFC 6265 5.2); nothing is locked.
+    fn store_cookies(&self, jar: &dyn CookieJar, url: &str, answer: &Result<Outcome, Error>) {
+        let headers = match answer {
+            Ok(_) => self.headers(),
+            Err(error) => match error.rejection() {
+                Some(rejection) if error.phase() != Phase::Proxy => &rejection.headers,
+                _ => return,
+            },
+        };
+        headers.all("set-cookie").for_each(|cookie| jar.store(url, cookie));
     }
 
     /// Whether the opening handshake is through.
@@ -89,17 +203,17 @@ impl Connection {
     /// One read and what it leads to; `None` to go on.
     fn open_step(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Result<Outcome, Error>> {
         let is_shaking = self.secure && self.link.lock().tls.as_ref().is_some_and(|tls| tls.is_handshaking());
-        let phase = if is_shaking { Phase::Tls } else { Phase::Handshake };
         let opening = rx.opening.as_mut()?;
-        if !is_shaking && !opening.requested {
-            opening.requested = true;
-            if let Err(error) = self.put_request(opening.exchange.request()) {
-                return Some(Err(self.fail(error, phase)));
-            }
+        let phase = opening.phase(is_shaking);
+        if !is_shaking
+            && let Some(request) = opening.request()
+            && let Err(error) = self.put_request(&request)
+        {
+            return Some(Err(self.fail(error, phase)));
         }
         // Over memory the bytes are here before anybody reads.
-        if let Some(answer) = self.feed(rx) {
-            return Some(answer);
+        if !rx.plain.is_empty() {
+            return self.feed(rx);
         }
         match self.fill(rx, patience) {
             Filled::Some(_) => self.feed(rx),
@@ -108,7 +222,7 @@ impl Connection {
                 // What came before the end may be a whole answer still.
                 let error = match self.feed(rx) {
                     Some(answer) => return Some(answer),
-                    None => self.open_end(rx, end, phase),
+                    None => self.open_end(rx, end, is_shaking),
                 };
                 Some(Err(self.fail(error, phase)))
             }
@@ -120,6 +234,10 @@ impl Connection {
         if rx.plain.is_empty() {
             return None;
         }
+        if opening.tunnel.is_some() {
+            let fed = self.feed_tunnel(rx);
+            return fed.map_err(|error| self.fail(error, Phase::Proxy)).err().map(Err);
+        }
         let fed = opening.exchange.feed(rx.plain.filled());
         rx.plain.consume(rx.plain.len());
         match fed {
@@ -129,11 +247,13 @@ impl Connection {
                     let error = Error::new(Code::LimitMemory, "there is no memory for what came behind the answer");
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
-                rx.opening = None;
-                if let Some(tls) = &self.link.lock().tls {
+                if opening.end_to_end
+                    && let Some(tls) = &self.link.lock().tls
+                {
                     let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
                     let _ = self.tls_facts.set(Box::new(facts));
                 }
+                rx.opening = None;
                 let _ = self.agreed.set(agreed);
                 self.start_keepalive();
                 Some(Ok(Outcome::Done))
@@ -142,33 +262,58 @@ impl Connection {
         }
     }
 
+    /// Gives what came to the exchange with the proxy. Once the tunnel is there, what comes is the server's, and TLS with
+    /// the server begins if there is to be any: inside of the proxy's, if it has one.
+    fn feed_tunnel(&self, rx: &mut Rx) -> Result<(), Error> {
+        let Rx { opening: Some(opening), plain, cipher, in_clear, .. } = rx else { return Ok(()) };
+        let Some(proxy) = &mut opening.tunnel else { return Ok(()) };
+        let fed = proxy.tunnel.feed(plain.filled());
+        plain.consume(plain.len());
+        let tunnel::Progress::Done { rest } = fed? else { return Ok(()) };
+        let tls = proxy.tls.take();
+        opening.tunnel = None;
+        let Some(tls) = tls else {
+            return plain.extend(&rest).map_err(|_| no_memory());
+        };
+        let mut link = self.link.lock();
+        link.tls = Some(match link.tls.take() {
+            Some(outer) => Box::new(tls.inside(*outer, &rest)?),
+            None => {
+                *in_clear = false;
+                cipher.extend(&rest).map_err(|_| no_memory())?;
+                tls
+            }
+        });
+        Ok(())
+    }
+
     fn open_impatient(&self, rx: &mut Rx, over: Over, phase: Phase) -> Option<Result<Outcome, Error>> {
         let opening = rx.opening.as_mut()?;
         if over == Over::Never && opening.by > now() {
             return Some(Ok(Outcome::Again));
         }
+        let who = if phase == Phase::Proxy { "proxy" } else { "server" };
         let error = match over {
-            Over::Cancelled | Over::Interrupted => broken_off(Some(over), "waiting for the server's answer"),
-            Over::Never | Over::Time => match opening.exchange.give_up() {
-                // The "no" is worth more than the time that its body took.
-                Some(rejection) => rejection.in_phase(Phase::Body),
-                None => Error::new(Code::Timeout, "the time ran out before the server answered"),
-            },
+            Over::Cancelled | Over::Interrupted => broken_off(Some(over), &format!("waiting for the {who}'s answer")),
+            Over::Never | Over::Time => opening
+                .give_up()
+                .unwrap_or_else(|| Error::new(Code::Timeout, format!("the time ran out before the {who} answered"))),
         };
         Some(Err(self.fail(error, phase)))
     }
 
-    fn open_end(&self, rx: &mut Rx, end: End, phase: Phase) -> Error {
+    fn open_end(&self, rx: &mut Rx, end: End, is_shaking: bool) -> Error {
         let Some(opening) = rx.opening.as_mut() else {
             return Error::new(Code::Internal, "there is no handshake under way");
         };
         match end {
-            End::Eof | End::Truncated if phase == Phase::Tls => {
-                Error::new(Code::HandshakeEof, "the server ended the connection during the TLS handshake")
-            }
-            End::Eof | End::Truncated => opening.exchange.eof(),
+            End::Eof | End::Truncated => opening.eof(is_shaking),
             End::Broken(cause) => Error::from_io(Code::Io, "the connection was lost", &cause),
             End::Failed(error) => error,
         }
     }
+}
+
+fn no_memory() -> Error {
+    Error::new(Code::LimitMemory, "there is no memory for what came behind the proxy's answer")
 }

@@ -16,7 +16,7 @@ use crate::wait::{Over, Patience, Wait, now};
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The size above which a message counts as large.
-const LARGE: usize = 32 * 1024;
+pub(super) const LARGE: usize = 32 * 1024;
 
 /// Up to so many bytes are not left in a buffer of the pool when a receiver goes.
 const LITTLE: usize = 1024;
@@ -145,13 +145,21 @@ impl Connection {
             rx.message = std::mem::take(&mut message.data);
         }
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
-        let answer = match self.next_message(rx, patience) {
+        match self.next_message(rx, patience) {
             Turn::Message(kind) => {
                 rx.large = rx.message.len() > LARGE;
                 message.kind = kind;
                 message.data = std::mem::take(&mut rx.message);
-                return Ok(Outcome::Done);
+                Ok(Outcome::Done)
             }
+            turn => self.no_message(rx, &mut message.data, turn, patience),
+        }
+    }
+
+    /// The answer when no message came. `memory` is the caller's, and given back unless a message has begun in it.
+    pub(super) fn no_message(&self, rx: &mut Rx, memory: &mut Vec<u8>, turn: Turn, patience: Patience<'_>) -> Ending {
+        let answer = match turn {
+            Turn::Message(_) => Ok(Outcome::Done),
             Turn::Over => match self.see_off(patience) {
                 Some(over) => Ok(over.into()),
                 None => {
@@ -162,8 +170,8 @@ impl Connection {
             Turn::Impatient(over) => Ok(over.into()),
         };
         if rx.over.is_some() || !rx.decoder.in_message() {
-            message.data = std::mem::take(&mut rx.message);
-            message.data.clear();
+            *memory = std::mem::take(&mut rx.message);
+            memory.clear();
         }
         answer
     }

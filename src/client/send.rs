@@ -15,10 +15,10 @@ use crate::protocol::utf8::is_utf8;
 use crate::wait::{Over, Patience, Wait, now};
 
 /// Unsent bytes above which nothing more is taken.
-const UNSENT_LIMIT: usize = 1 << 20;
+pub(super) const UNSENT_LIMIT: usize = 1 << 20;
 
 /// The most that is sealed in one turn: bounds how long the link is held. Whole records.
-const SEALED: usize = 64 * 1024;
+pub(super) const SEALED: usize = 64 * 1024;
 
 /// A message up to here is framed on the stack.
 const SMALL: usize = 1024;
@@ -37,7 +37,7 @@ impl Connection {
             };
             let put = match data.len() {
                 ..=SMALL => self.put_small(&mut tx, kind, data, patience),
-                _ => self.put_message(&mut tx, kind, data, patience),
+                _ => self.put_message(&mut tx, kind, data, patience).map(drop),
             };
             self.leave_tx(tx, put, patience)
         })
@@ -88,7 +88,7 @@ impl Connection {
     }
 
     /// `tx`, when a message may be put in now; else the answer.
-    fn enter_tx(&self, patience: Patience<'_>) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
+    pub(super) fn enter_tx(&self, patience: Patience<'_>) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
         let mut tx = match self.lock_tx(patience) {
             Ok(tx) => tx,
             Err(over) => return Ok(Err(over.into())),
@@ -156,13 +156,19 @@ impl Connection {
     }
 
     /// Header, then payload masked while it is copied, portion by portion; what the socket does not take in time
-    /// stays in `wire`, whole.
-    fn put_message(&self, tx: &mut Tx, kind: Kind, data: &[u8], patience: Patience<'_>) -> Result<(), Lost> {
+    /// stays in `wire`, whole. Says why the wait was over first, if so.
+    pub(super) fn put_message(
+        &self,
+        tx: &mut Tx,
+        kind: Kind,
+        data: &[u8],
+        patience: Patience<'_>,
+    ) -> Result<Option<Over>, Lost> {
         let key = random::mask_key();
         let mut first = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
         let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
-        let (mut header, mut at, mut is_full) = (&first[..header_len], 0, false);
+        let (mut header, mut at, mut over) = (&first[..header_len], 0, None);
         while at < data.len() {
             // The header counts too: else the first portion would need more than a buffer of the pool, or a record more.
             let (rest, most) = (data.len() - at, portion - header.len());
@@ -178,10 +184,10 @@ impl Connection {
             header = &[];
             at = end;
             // Once the caller's time is over the rest is only taken.
-            let patience = if is_full { Wait::Never.into() } else { patience };
-            is_full |= self.seal_and_write(tx, patience)?.is_some();
+            let patience = if over.is_some() { Wait::Never.into() } else { patience };
+            over = over.or(self.seal_and_write(tx, patience)?);
         }
-        Ok(())
+        Ok(over)
     }
 
     fn seal_and_write(&self, tx: &mut Tx, patience: Patience<'_>) -> Result<Option<Over>, Lost> {
@@ -192,7 +198,7 @@ impl Connection {
     }
 
     /// Seals what is in `tx.plain`.
-    fn seal_plain(&self, tx: &mut Tx) -> Result<(), Error> {
+    pub(super) fn seal_plain(&self, tx: &mut Tx) -> Result<(), Error> {
         let mut link = self.link.lock();
         let sealed = seal(&mut link, tx.plain.filled(), &mut tx.wire);
         drop(link);
@@ -223,7 +229,7 @@ impl Connection {
 
     /// Leaves `tx` by the link: serves what is owed once; then it may go while a reader is awake, who will look. A
     /// full socket keeps a holder that may wait and sends another away with `Pending`.
-    fn leave_tx(
+    pub(super) fn leave_tx(
         &self,
         mut tx: MutexGuard<'_, Tx>,
         mut put: Result<(), Lost>,
@@ -379,12 +385,12 @@ impl Connection {
 }
 
 /// Why bytes cannot leave.
-enum Lost {
+pub(super) enum Lost {
     Io(io::Error),
     Error(Error),
 }
 
-fn no_memory() -> Lost {
+pub(super) fn no_memory() -> Lost {
     Lost::Error(Error::new(Code::LimitMemory, "there is no memory for the unsent part of the message"))
 }
 

@@ -166,7 +166,7 @@ impl Connection {
         self.memory_only()?;
         let mut rx = self.rx.lock();
         // What is there already is worth a call before more of it.
-        let waiting = if self.secure { rx.cipher.len() } else { rx.plain.len() };
+        let waiting = if self.secure && !rx.in_clear { rx.cipher.len() } else { rx.plain.len() };
         let is_full = rx.is_full(self.read_ahead) || waiting >= MOST_WAITING;
         let has_ended = self.stream.has_ended() || matches!(rx.over, Some(Err(_)));
         if has_ended || (is_full && rx.input.is_none()) {
@@ -199,7 +199,7 @@ impl Connection {
             return Err(Error::new(Code::UsageState, sentence));
         }
         input.fill(n);
-        let to = if self.secure { &mut rx.cipher } else { &mut rx.plain };
+        let to = if self.secure && !rx.in_clear { &mut rx.cipher } else { &mut rx.plain };
         if to.is_empty() {
             *to = *input;
         } else if to.extend(input.filled()).is_err() {

@@ -1,15 +1,11 @@
-//! Certificates out of PEM (RFC 7468), and what to say when there are none.
+//! Certificates and keys out of PEM (RFC 7468), and what to say when there are none.
 
 use rustls_pki_types::pem::{Error, PemObject, SectionKind};
 
 /// The certificates, DER, in order; other sections are passed over. What is wrong comes as a sentence.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    if pem.trim_ascii().is_empty() {
-        return Err("the PEM is empty".to_owned());
-    }
     let mut found = Vec::new();
-    for (number, section) in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).enumerate() {
-        let (kind, der) = section.map_err(|cause| format!("section {} of the PEM {}", number + 1, describe(&cause)))?;
+    for (number, (kind, der)) in sections(pem)?.into_iter().enumerate() {
         if kind != SectionKind::Certificate {
             continue;
         }
@@ -18,7 +14,24 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         }
         found.push(der);
     }
-    if found.is_empty() { Err(nothing_found(pem)) } else { Ok(found) }
+    if found.is_empty() { Err(nothing_found(pem, "certificate", "CERTIFICATE")) } else { Ok(found) }
+}
+
+/// Whether there is a certificate, sound or not.
+pub(super) fn has_certificate(pem: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    pem.windows(BEGIN.len()).any(|window| window == BEGIN)
+}
+
+/// The sections of kinds that are known, in order.
+pub(super) fn sections(pem: &[u8]) -> Result<Vec<(SectionKind, Vec<u8>)>, String> {
+    if pem.trim_ascii().is_empty() {
+        return Err("the PEM is empty".to_owned());
+    }
+    let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).enumerate();
+    sections
+        .map(|(at, section)| section.map_err(|cause| format!("section {} of the PEM {}", at + 1, describe(&cause))))
+        .collect()
 }
 
 fn describe(cause: &Error) -> String {
@@ -44,7 +57,8 @@ fn is_sequence(der: &[u8]) -> bool {
     length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)) == content.len()
 }
 
-fn nothing_found(pem: &[u8]) -> String {
+/// What to say of PEM without a certificate, or a private key; `label` is what its first line says.
+pub(super) fn nothing_found(pem: &[u8], what: &str, label: &str) -> String {
     let text = String::from_utf8_lossy(pem);
     let begins = text.split(['\r', '\n']).filter_map(|line| line.strip_prefix("-----BEGIN "));
     let mut labels: Vec<&str> = begins.filter_map(|line| line.trim_end().strip_suffix("-----")).collect();
@@ -52,10 +66,10 @@ fn nothing_found(pem: &[u8]) -> String {
     labels.truncate(4);
     if !labels.is_empty() {
         let labels = super::quoted(labels.join(", ").as_bytes());
-        return format!("the PEM has no certificate, what was found is {labels}");
+        return format!("the PEM has no {what}, what was found is {labels}");
     }
     if is_sequence(pem) {
-        return "this is DER, certificates are wanted as PEM (-----BEGIN CERTIFICATE-----)".to_owned();
+        return format!("this is DER, a {what} is wanted as PEM (-----BEGIN {label}-----)");
     }
-    "the PEM has no certificate, there is no line -----BEGIN CERTIFICATE-----".to_owned()
+    format!("the PEM has no {what}, there is no line -----BEGIN {label}-----")
 }

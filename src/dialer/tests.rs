@@ -1,6 +1,10 @@
 //! Each setter takes what it should, and refuses the rest with its own code and sentence.
 
+use std::path::Path;
+
 use super::*;
+
+mod identity;
 
 fn refused(result: Result<(), Error>) -> (Code, String) {
     let error = result.unwrap_err();
@@ -155,7 +159,7 @@ fn certificates_in_pem() {
         (b"".to_vec(), "the PEM is empty"),
         (b" \r\n".to_vec(), "the PEM is empty"),
         (b"hello".to_vec(), "the PEM has no certificate, there is no line -----BEGIN CERTIFICATE-----"),
-        (one_der, "this is DER, certificates are wanted as PEM (-----BEGIN CERTIFICATE-----)"),
+        (one_der, "this is DER, a certificate is wanted as PEM (-----BEGIN CERTIFICATE-----)"),
         (key.into_bytes(), "the PEM has no certificate, what was found is \"PRIVATE KEY\""),
         (
             b"-----BEGIN A-----\n-----END A-----\n-----BEGIN B-----\n-----END B-----\n".to_vec(),
@@ -189,7 +193,7 @@ fn certificates_in_a_file() {
     assert_eq!(error.to_string(), format!("{}: No such file or directory", path.display()));
     let error = dialer.add_ca_file(&std::env::temp_dir()).unwrap_err();
     assert_eq!((error.code(), error.os_error()), (Code::OptionFile, libc::EISDIR));
-    let text = "/dev/zero: a file of certificates has at most 16777216 bytes".to_owned();
+    let text = "/dev/zero: a file of certificates or keys has at most 16777216 bytes".to_owned();
     assert_eq!(refused(dialer.add_ca_file(Path::new("/dev/zero"))), (Code::OptionFile, text));
     assert_eq!(dialer.tls.roots.len(), 1);
 }

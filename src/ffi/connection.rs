@@ -5,6 +5,7 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::answers::redirects_text;
 use super::dialer::{default_client, limit, ws_dialer};
 use super::error::ws_error;
 use super::fields::{Fields, c_text, pointer};
@@ -39,6 +40,8 @@ struct Facts {
     tls: OnceLock<Option<(CString, CString)>>,
     /// With a NUL behind it; set once it is known.
     close_reason: OnceLock<Box<[u8]>>,
+    url: OnceLock<CString>,
+    redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
 
 impl ws_conn {
@@ -49,6 +52,14 @@ impl ws_conn {
     /// The connection itself.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    pub(super) fn url(&self) -> &CString {
+        self.facts().url.get_or_init(|| c_text(self.connection.url()))
+    }
+
+    pub(super) fn redirects(&self) -> &[(c_int, CString)] {
+        self.facts().redirects.get_or_init(|| redirects_text(self.connection.redirects()))
     }
 
     fn facts(&self) -> &Facts {

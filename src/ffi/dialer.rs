@@ -1,8 +1,6 @@
 //! `ws_dialer`: decisions about dialing, to be changed and used from any thread.
 
-use std::ffi::{OsStr, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::{c_char, c_int};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::error::ws_error;
@@ -21,6 +19,10 @@ pub struct ws_dialer {
 }
 
 impl ws_dialer {
+    pub(super) fn new(client: Client) -> ws_dialer {
+        ws_dialer { client: Mutex::new(Arc::new(client)) }
+    }
+
     /// The decisions as they are now.
     pub(super) fn client(&self) -> Arc<Client> {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
@@ -32,7 +34,7 @@ impl ws_dialer {
         *client = Arc::new(client.with_cancel(token));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Dialer) -> Result<(), Error>) -> Result<Outcome, Error> {
         // A setter that panicked has changed its own copy only: what is behind a poisoned lock is sound.
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dialer = client.dialer().clone();
@@ -68,7 +70,7 @@ fn interval(name: &str, ms: c_int) -> Result<u64, Error> {
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_new() -> *mut ws_dialer {
-    guard::make(|| ws_dialer { client: Mutex::new(Arc::new(Client::new(Dialer::new()))) })
+    guard::make(|| ws_dialer::new(Client::new(Dialer::new())))
 }
 
 /// Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since 0.1.
@@ -258,84 +260,6 @@ pub unsafe extern "C" fn ws_dialer_set_interruptible(
                 dialer.set_interruptible(on != 0);
                 Ok(())
             })
-        })
-    }
-}
-
-/// Trusts the certificates of a PEM file beside those trusted already. The file is read now
-/// (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1.
-#[must_use]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_dialer_add_ca_file(
-    dialer: *mut ws_dialer,
-    path: *const c_char,
-    error: *mut *mut ws_error,
-) -> c_int {
-    // SAFETY: each is NULL or what the manual asks for.
-    unsafe {
-        guard::call(error, || {
-            let dialer = guard::shared("dialer", dialer)?;
-            let path = Path::new(OsStr::from_bytes(guard::string("path", path)?));
-            dialer.change(|dialer| dialer.add_ca_file(path))
-        })
-    }
-}
-
-/// Trusts the certificates in len bytes of PEM beside those trusted already (WS_E_OPTION_PEM). The
-/// bytes are not kept. Since 0.1.
-#[must_use]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_dialer_add_ca_pem(
-    dialer: *mut ws_dialer,
-    data: *const c_void,
-    len: usize,
-    error: *mut *mut ws_error,
-) -> c_int {
-    // SAFETY: each is NULL or what the manual asks for.
-    unsafe {
-        guard::call(error, || {
-            let dialer = guard::shared("dialer", dialer)?;
-            let pem = guard::bytes("data", data, len)?;
-            dialer.change(|dialer| dialer.add_ca_pem(pem))
-        })
-    }
-}
-
-/// Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
-/// leaves the added ones alone. Since 0.1.
-#[must_use]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_dialer_use_system_roots(
-    dialer: *mut ws_dialer,
-    on: c_int,
-    error: *mut *mut ws_error,
-) -> c_int {
-    // SAFETY: each is NULL or what the manual asks for.
-    unsafe {
-        guard::call(error, || {
-            guard::shared("dialer", dialer)?.change(|dialer| {
-                dialer.use_system_roots(on != 0);
-                Ok(())
-            })
-        })
-    }
-}
-
-/// Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it can
-/// be no name of a server). Since 0.1.
-#[must_use]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ws_dialer_set_server_name(
-    dialer: *mut ws_dialer,
-    name: *const c_char,
-    error: *mut *mut ws_error,
-) -> c_int {
-    // SAFETY: each is NULL or what the manual asks for.
-    unsafe {
-        guard::call(error, || {
-            let dialer = guard::shared("dialer", dialer)?;
-            let name = guard::text("name", name, Code::OptionValue)?;
-            dialer.change(|dialer| dialer.set_server_name(name))
         })
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 
+use super::answers::redirects_text;
 use super::fields::{Fields, c_text};
 use super::guard;
 use crate::error::Error;
@@ -15,16 +16,28 @@ pub struct ws_error {
     message: CString,
     /// A rejection's, made when first asked for.
     fields: OnceLock<Fields>,
+    location: OnceLock<Option<CString>>,
+    redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
 
 impl ws_error {
     /// A handle on the heap.
     pub(super) fn boxed(error: Error) -> *mut ws_error {
         let message = c_text(error.to_string());
-        Box::into_raw(Box::new(ws_error { error, message, fields: OnceLock::new() }))
+        let (fields, location, redirects) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Box::into_raw(Box::new(ws_error { error, message, fields, location, redirects }))
     }
 
-    #[cfg(test)]
+    /// Where the redirect points.
+    pub(super) fn location(&self) -> Option<&CString> {
+        self.location.get_or_init(|| self.error.location().map(c_text)).as_ref()
+    }
+
+    /// Who redirected before.
+    pub(super) fn redirects(&self) -> &[(c_int, CString)] {
+        self.redirects.get_or_init(|| redirects_text(self.error.redirects()))
+    }
+
     pub(super) fn error(&self) -> &Error {
         &self.error
     }
@@ -70,8 +83,8 @@ pub unsafe extern "C" fn ws_error_close_code(error: *const ws_error) -> c_int {
     unsafe { guard::fact(error, 0, |error| error.error.close_code().into()) }
 }
 
-/// The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401; 0 for any other
-/// failure. Since 0.1.
+/// The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
+/// WS_E_REDIRECT; 0 for any other failure. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_status(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.

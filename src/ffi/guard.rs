@@ -211,7 +211,16 @@ pub(super) unsafe fn descriptor(name: &str, fd: isize) -> Result<OwnedFd, Error>
 /// # Safety
 /// `data` is NULL or points at `len` bytes that nobody changes during the call.
 pub(super) unsafe fn bytes<'a>(name: &str, data: *const c_void, len: usize) -> Result<&'a [u8], Error> {
-    if len > isize::MAX as usize {
+    // SAFETY: the caller's promise.
+    unsafe { list(name, data.cast(), len) }
+}
+
+/// The same for a list of `len` numbers.
+///
+/// # Safety
+/// `data` is NULL or points at `len` of them, aligned, which nobody changes during the call.
+pub(super) unsafe fn list<'a, T>(name: &str, data: *const T, len: usize) -> Result<&'a [T], Error> {
+    if len > isize::MAX as usize / size_of::<T>() {
         return Err(Error::new(
             Code::UsageLength,
             format!("the length of the argument {name} is {len}; an object has at most {} bytes", isize::MAX),
@@ -221,7 +230,7 @@ pub(super) unsafe fn bytes<'a>(name: &str, data: *const c_void, len: usize) -> R
         return if len == 0 { Ok(&[]) } else { Err(null(name)) };
     }
     // SAFETY: the caller's promise; not NULL, and no longer than an object may be.
-    Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) })
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
 /// The bytes of a string, without its NUL.

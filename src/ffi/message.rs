@@ -8,11 +8,11 @@ use crate::error::{Code, Error};
 use crate::protocol::message::Message;
 
 /// Memory up to here stays whatever comes.
-const KEPT: usize = 64 * 1024;
+pub(super) const KEPT: usize = 64 * 1024;
 
 /// So many messages in a row that need less than a quarter of the memory, and it is given back. More than one, so
 /// that a large message now and then does not cost an allocation each time.
-const PATIENCE: c_int = 16;
+pub(super) const PATIENCE: c_int = 16;
 
 /// A received message. Starts as WS_MESSAGE_INIT and is filled by ws_recv. Its memory is the library's:
 /// the next ws_recv into the same struct uses it again, ws_message_free gives it back, once. It is

@@ -8,6 +8,8 @@
 //! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod answers;
+mod batch;
 mod cancel;
 mod connection;
 mod dialer;
@@ -18,8 +20,11 @@ mod guard;
 mod hooks;
 mod message;
 mod status;
+mod tls;
 mod turns;
 
+pub use answers::*;
+pub use batch::*;
 pub use cancel::*;
 pub use connection::*;
 pub use dialer::*;
@@ -28,18 +33,22 @@ pub use error::*;
 pub use hooks::*;
 pub use message::*;
 pub use status::*;
+pub use tls::*;
 pub use turns::*;
 
 #[cfg(test)]
 mod tests {
     /// The files that export functions.
-    const SOURCES: [(&str, &str); 7] = [
+    const SOURCES: &[(&str, &str)] = &[
+        ("answers", include_str!("answers.rs")),
+        ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
         ("status", include_str!("status.rs")),
+        ("tls", include_str!("tls.rs")),
         ("turns", include_str!("turns.rs")),
     ];
 

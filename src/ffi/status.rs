@@ -49,6 +49,11 @@ pub const WS_WANT_BUFFERED: c_int = 4;
 /// Microseconds from the last answered keepalive ping to its pong.
 pub const WS_STAT_ROUND_TRIP: c_int = 1;
 
+/// TLS 1.2 (RFC 5246), 0x0303.
+pub const WS_TLS_1_2: c_int = 771;
+/// TLS 1.3 (RFC 8446), 0x0304.
+pub const WS_TLS_1_3: c_int = 772;
+
 /// Before anything was sent: arguments, address, options.
 pub const WS_PHASE_NONE: c_int = 0;
 /// Looking up the host name.
@@ -133,6 +138,16 @@ pub const WS_E_TIMEOUT: c_int = -304;
 pub const WS_E_CANCELLED: c_int = -305;
 /// Interrupted by a signal.
 pub const WS_E_INTERRUPTED: c_int = -306;
+/// The proxy refused to connect to the server.
+pub const WS_E_PROXY_REJECTED: c_int = -351;
+/// The proxy does not accept the credentials.
+pub const WS_E_PROXY_AUTH: c_int = -352;
+/// The proxy could not reach the server.
+pub const WS_E_PROXY_UNREACHABLE: c_int = -353;
+/// The proxy's answer is malformed.
+pub const WS_E_PROXY_ANSWER: c_int = -354;
+/// The proxy ended the connection inside the exchange.
+pub const WS_E_PROXY_EOF: c_int = -355;
 /// TLS failed.
 pub const WS_E_TLS: c_int = -401;
 /// The peer ended TLS with an alert.
@@ -157,8 +172,18 @@ pub const WS_E_TLS_BAD_SIGNATURE: c_int = -415;
 pub const WS_E_TLS_UNSUPPORTED: c_int = -416;
 /// The peer's certificate was revoked.
 pub const WS_E_TLS_REVOKED: c_int = -417;
+/// A key of the peer's certificate is too weak.
+pub const WS_E_TLS_WEAK_KEY: c_int = -418;
 /// The server rejected the handshake.
 pub const WS_E_REJECTED: c_int = -501;
+/// The server redirects: connect where it points.
+pub const WS_E_REDIRECT: c_int = -510;
+/// The server redirects more often than is followed.
+pub const WS_E_REDIRECT_LIMIT: c_int = -511;
+/// The server redirects to nowhere that can be dialed.
+pub const WS_E_REDIRECT_LOCATION: c_int = -512;
+/// The server redirects from wss to ws.
+pub const WS_E_REDIRECT_DOWNGRADE: c_int = -513;
 /// The server's answer is not a well-formed HTTP head.
 pub const WS_E_HANDSHAKE_HEAD: c_int = -520;
 /// The server's answer is not HTTP/1.1.
@@ -348,6 +373,9 @@ mod tests {
         take(&mut left, "WANT_WRITE", 2);
         take(&mut left, "WANT_BUFFERED", 4);
         take(&mut left, "STAT_ROUND_TRIP", 1);
+        // As on the wire (RFC 8446 4.2.1).
+        take(&mut left, "TLS_1_2", 0x0303);
+        take(&mut left, "TLS_1_3", 0x0304);
         take(&mut left, "FOREVER", -1);
         take(&mut left, "NOWAIT", 0);
         take(&mut left, "DEFAULT", -2);

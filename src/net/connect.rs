@@ -1,4 +1,4 @@
-//! From a target to a connected socket: all addresses, staggered (RFC 8305), every address's reason kept.
+//! From an endpoint to a connected socket: all addresses, staggered (RFC 8305), every address's reason kept.
 //!
 //! One poll loop in the caller's thread over non-blocking sockets; the first that connects wins, the others are
 //! closed. The descriptor that comes out is blocking.
@@ -14,17 +14,17 @@ use super::resolve::resolve;
 use super::stream::Stream;
 use super::sys::{self, Watch};
 use crate::error::{Code, Error, Phase};
-use crate::target::Target;
+use crate::target::Endpoint;
 use crate::wait::{Over, Patience, Wait};
 
-/// Connects to `target`, a unix socket included. The error names the phase and every address that was tried.
-pub(crate) fn connect<'a>(target: &Target, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+/// Connects to a host or a unix socket. The error names the phase and every address that was tried.
+pub(crate) fn connect<'a>(to: Endpoint<'_>, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
     let wait = wait.into();
-    if let Some(path) = &target.socket {
-        return connect_unix(path, wait).map_err(|error| error.in_phase(Phase::Connect));
-    }
-    let addresses = resolve(&target.host, target.port, wait)?;
-    connect_tcp(&addresses, wait).map_err(|error| error.in_phase(Phase::Connect))
+    let connected = match to {
+        Endpoint::Unix(path) => connect_unix(path, wait),
+        Endpoint::Tcp(host, port) => connect_tcp(&resolve(host, port, wait)?, wait),
+    };
+    connected.map_err(|error| error.in_phase(Phase::Connect))
 }
 
 /// RFC 8305 5: "a recommended value for a default delay is 250 milliseconds".
@@ -246,7 +246,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::target::Scheme;
 
     fn limit(ms: u64) -> Patience<'static> {
         Wait::for_duration(Duration::from_millis(ms)).into()
@@ -401,17 +400,8 @@ mod tests {
             Socket(path)
         }
 
-        fn target(&self) -> Target {
-            Target {
-                scheme: Scheme::Unix,
-                host: "localhost".into(),
-                port: 0,
-                host_header: "localhost".into(),
-                request_target: "/".into(),
-                credentials: None,
-                socket: Some(self.0.clone()),
-                display: String::new(),
-            }
+        fn endpoint(&self) -> Endpoint<'_> {
+            Endpoint::Unix(&self.0)
         }
     }
 
@@ -424,30 +414,30 @@ mod tests {
     #[test]
     fn a_unix_socket_connects_or_says_why_not() {
         let socket = Socket::new("plain");
-        let error = connect(&socket.target(), limit(1000)).unwrap_err();
+        let error = connect(socket.endpoint(), limit(1000)).unwrap_err();
         assert_eq!((error.code(), error.phase(), error.os_error()), (Code::Connect, Phase::Connect, libc::ENOENT));
         assert_eq!(error.to_string(), format!("connect: {}: No such file or directory", socket.0.display()));
         let listener = UnixListener::bind(&socket.0).unwrap();
-        let stream = connect(&socket.target(), limit(1000)).unwrap();
+        let stream = connect(socket.endpoint(), limit(1000)).unwrap();
         assert!(sys::is_closed_on_exec(stream.fd().unwrap()));
         let mut peer: UnixStream = listener.accept().unwrap().0;
         peer.write_all(b"hi").unwrap();
         assert_eq!(stream.recv(&mut [0; 8], true).unwrap(), 2);
         drop(listener);
-        let error = connect(&socket.target(), limit(1000)).unwrap_err();
+        let error = connect(socket.endpoint(), limit(1000)).unwrap_err();
         assert_eq!(error.os_error(), libc::ECONNREFUSED);
     }
 
     #[test]
     fn the_path_of_a_unix_socket_fits_or_is_refused_with_the_limit() {
         let long = Socket(PathBuf::from(format!("/{}", "x".repeat(107))));
-        let error = connect(&long.target(), Wait::Forever).unwrap_err();
+        let error = connect(long.endpoint(), Wait::Forever).unwrap_err();
         assert_eq!(error.code(), Code::UrlHost);
         assert!(error.to_string().contains("is 108 bytes long, at most 107 fit"), "{error}");
         let fits = Socket(PathBuf::from(format!("/{}", "x".repeat(106))));
-        assert_eq!(connect(&fits.target(), Wait::Forever).unwrap_err().os_error(), libc::ENOENT);
+        assert_eq!(connect(fits.endpoint(), Wait::Forever).unwrap_err().os_error(), libc::ENOENT);
         for path in ["", "a\0b"] {
-            assert_eq!(connect(&Socket(path.into()).target(), Wait::Forever).unwrap_err().code(), Code::UrlHost);
+            assert_eq!(connect(Socket(path.into()).endpoint(), Wait::Forever).unwrap_err().code(), Code::UrlHost);
         }
     }
 
@@ -457,16 +447,16 @@ mod tests {
         let listener = UnixListener::bind(&socket.0).unwrap();
         sys::shorten_queue(listener.as_fd());
         let mut queue = Vec::new();
-        while let Ok(stream) = connect(&socket.target(), Wait::Never) {
+        while let Ok(stream) = connect(socket.endpoint(), Wait::Never) {
             queue.push(stream);
             assert!(queue.len() < 100);
         }
         let begun = Instant::now();
-        let error = connect(&socket.target(), limit(50)).unwrap_err();
+        let error = connect(socket.endpoint(), limit(50)).unwrap_err();
         assert_eq!(error.code(), Code::Timeout);
         assert!((50..10_000).contains(&begun.elapsed().as_millis()));
         let accepting = thread::spawn(move || listener.accept().map(|_| listener));
-        connect(&socket.target(), limit(10_000)).unwrap();
+        connect(socket.endpoint(), limit(10_000)).unwrap();
         accepting.join().unwrap().unwrap();
     }
 }

@@ -30,11 +30,15 @@ use crate::error::{Code, Error};
 
 mod config;
 mod failure;
+mod nested;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod x509;
 
 pub(crate) use config::TlsConfig;
 use failure::{first_refusal, refusal};
+use verify::refused;
 
 /// What opening records led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(crate) enum Opened {
     Bounded,
     /// The peer's close_notify: nothing follows.
     Closed,
+    /// The TLS around this one ended, and this one did not: it may have been cut.
+    Cut,
 }
 
 /// One TLS connection: state only.
@@ -57,6 +63,8 @@ pub(crate) struct Tls {
     closed: bool,
     close_notify_sent: bool,
     failure: Option<Error>,
+    /// The TLS that this one is inside of.
+    outer: Option<Box<nested::Outer>>,
 }
 
 /// A record of application data holds at most that much plaintext (RFC 8446 5.1).
@@ -77,13 +85,49 @@ impl Tls {
         let server_name = ServerName::try_from(name.to_owned())
             .map_err(|_| Error::new(Code::UrlHost, format!("{name}: no certificate can be for such a name")))?;
         let rustls = UnbufferedClientConnection::new(config.0.clone(), server_name).map_err(|e| refusal(&e))?;
-        Ok(Tls { rustls, held: Buffer::new(), retained: 0, closed: false, close_notify_sent: false, failure: None })
+        Ok(Tls {
+            rustls,
+            held: Buffer::new(),
+            retained: 0,
+            closed: false,
+            close_notify_sent: false,
+            failure: None,
+            outer: None,
+        })
     }
 
     /// Carries on the handshake, or opens records: takes bytes off `cipher`, puts plaintext behind `plain` (about
     /// `bound` bytes at the most), and what must be sent behind `out` (handshake messages, alerts, key updates). After
     /// an error `out` may hold the alert that tells the peer.
     pub(crate) fn open(
+        &mut self,
+        cipher: &mut Buffer,
+        plain: &mut Buffer,
+        bound: usize,
+        out: &mut Buffer,
+    ) -> Result<Opened, Error> {
+        let Some(mut outer) = self.outer.take() else { return self.open_own(cipher, plain, bound, out) };
+        let opened = outer.open(self, cipher, plain, bound, out);
+        self.outer = Some(outer);
+        opened
+    }
+
+    /// Seals `plain` behind `out`. What `open` put out before must have been sent before: records keep their order.
+    pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Buffer) -> Result<(), Error> {
+        let Some(mut outer) = self.outer.take() else { return self.seal_own(plain, out) };
+        let sealed = outer.seal(self, plain, out);
+        self.outer = Some(outer);
+        sealed
+    }
+
+    /// Seals close_notify behind `out`, once. During the handshake there is nothing that it would protect.
+    pub(crate) fn close_notify(&mut self, out: &mut Buffer) {
+        let Some(mut outer) = self.outer.take() else { return self.close_notify_own(out) };
+        outer.close_notify(self, out);
+        self.outer = Some(outer);
+    }
+
+    fn open_own(
         &mut self,
         cipher: &mut Buffer,
         plain: &mut Buffer,
@@ -107,8 +151,7 @@ impl Tls {
         opened
     }
 
-    /// Seals `plain` behind `out`. What `open` put out before must have been sent before: records keep their order.
-    pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Buffer) -> Result<(), Error> {
+    fn seal_own(&mut self, plain: &[u8], out: &mut Buffer) -> Result<(), Error> {
         if plain.is_empty() {
             return Ok(());
         }
@@ -143,8 +186,7 @@ impl Tls {
         }
     }
 
-    /// Seals close_notify behind `out`, once. During the handshake there is nothing that it would protect.
-    pub(crate) fn close_notify(&mut self, out: &mut Buffer) {
+    fn close_notify_own(&mut self, out: &mut Buffer) {
         if self.close_notify_sent || self.failure.is_some() || self.is_handshaking() {
             return;
         }
@@ -231,11 +273,11 @@ impl Tls {
         }
         let (mut end, whole) = next_record(cipher.filled(), self.retained);
         loop {
-            let refusal = if self.rustls.protocol_version().is_none() { first_refusal } else { refusal };
+            let words = if self.rustls.protocol_version().is_none() { first_refusal } else { refusal };
             let UnbufferedStatus { mut discard, state } =
                 self.rustls.process_tls_records(&mut cipher.filled_mut()[..end]);
             let mut step = None;
-            match state.map_err(|error| refusal(&error))? {
+            match state.map_err(|error| refused(&error, words))? {
                 ConnectionState::ReadTraffic(mut traffic) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record.map_err(|error| refusal(&error))?;

@@ -8,6 +8,7 @@ use std::fmt;
 use tungstenite::handshake::derive_accept_key;
 
 use super::http::{Body, Head, HeadParser, base64, basic_authorization};
+use super::redirect::{self, Redirects};
 use crate::dialer::Dialer;
 use crate::error::{Code, Error, Phase, Rejection, quoted};
 use crate::target::Target;
@@ -32,6 +33,7 @@ pub(crate) struct Handshake {
     offered: Vec<String>,
     require_subprotocol: bool,
     max_body: usize,
+    redirects: Option<Box<Redirects>>,
     state: State,
 }
 
@@ -55,18 +57,25 @@ pub(crate) enum Progress {
 
 impl Handshake {
     /// An exchange with `target`, with 16 fresh random bytes as its key. Nothing is sent by this, so that it may be
-    /// made before connecting, and what cannot succeed fails before anything is sent.
-    pub(crate) fn new(target: &Target, dialer: &Dialer, key: [u8; 16]) -> Result<Handshake, Error> {
+    /// made before connecting, and what cannot succeed fails before anything is sent. `cookies` go into the request's
+    /// one `Cookie` field (RFC 6265 5.4), behind those of the user.
+    pub(crate) fn new(
+        target: &Target,
+        dialer: &Dialer,
+        key: [u8; 16],
+        cookies: Option<&[u8]>,
+    ) -> Result<Handshake, Error> {
         if dialer.require_subprotocol && dialer.subprotocols.is_empty() {
             return Err(Error::new(Code::OptionSubprotocol, "a subprotocol is required but none is offered"));
         }
         let key = base64(&key);
         Ok(Handshake {
-            request: request(target, dialer, &key),
+            request: request(target, dialer, &key, cookies),
             accept: derive_accept_key(key.as_bytes()),
             offered: dialer.subprotocols.clone(),
             require_subprotocol: dialer.require_subprotocol,
             max_body: dialer.max_rejection_body,
+            redirects: Redirects::new(target, dialer),
             state: State::Head { came: Vec::new(), parser: HeadParser::default(), interim: 0 },
         })
     }
@@ -142,6 +151,11 @@ impl Handshake {
                 return self.verify(head).map(|agreed| Progress::Done { agreed: Box::new(agreed), rest });
             }
             // RFC 9110 15.2: interim answers may come unasked for and are skipped.
+            if let Some(redirects) = &self.redirects
+                && redirect::is_redirect(head.status)
+            {
+                return Err(redirects.judge(head));
+            }
             if head.status >= 200 {
                 let mut body = Body::new(&head, self.max_body);
                 body.feed(came);
@@ -194,7 +208,7 @@ impl fmt::Debug for Handshake {
 }
 
 /// RFC 6455 4.1, the requirements on the opening handshake; the order of the fields is ours.
-fn request(target: &Target, dialer: &Dialer, key: &str) -> Vec<u8> {
+fn request(target: &Target, dialer: &Dialer, key: &str, mut cookies: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = format!("GET {} HTTP/1.1\r\n", target.request_target).into_bytes();
     let host = dialer.headers.first("host").unwrap_or(target.host_header.as_bytes());
     push_field(&mut bytes, "Host", host);
@@ -206,13 +220,21 @@ fn request(target: &Target, dialer: &Dialer, key: &str) -> Vec<u8> {
         push_field(&mut bytes, "Sec-WebSocket-Protocol", dialer.subprotocols.join(", ").as_bytes());
     }
     // A user who sets Authorization has said more precisely what is wanted than the address has.
-    if let Some((user, password)) = &target.credentials
+    if let Some((user, password)) = redirect::credentials(target, dialer)
         && dialer.headers.first("authorization").is_none()
     {
         push_field(&mut bytes, "Authorization", basic_authorization(user, password).as_bytes());
     }
+    if dialer.headers.first("cookie").is_none()
+        && let Some(cookies) = cookies.take()
+    {
+        push_field(&mut bytes, "Cookie", cookies);
+    }
     for (name, value) in dialer.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
-        push_field(&mut bytes, name, value);
+        match cookies.take_if(|_| name.eq_ignore_ascii_case("cookie")) {
+            Some(cookies) => push_field(&mut bytes, name, &[value, b"; ", cookies].concat()),
+            None => push_field(&mut bytes, name, value),
+        }
     }
     bytes.extend_from_slice(b"\r\n");
     bytes

@@ -10,6 +10,18 @@ pub enum Kind {
     Binary = 2,
 }
 
+impl Kind {
+    /// The kind of that number.
+    pub(crate) fn from_number(number: i32) -> Option<Kind> {
+        [Kind::Text, Kind::Binary].into_iter().find(|&kind| kind as i32 == number)
+    }
+
+    /// Whether it is what messages are sent as.
+    pub(crate) fn is_data(self) -> bool {
+        matches!(self, Kind::Text | Kind::Binary)
+    }
+}
+
 /// A received message. Receiving into the same one again uses its memory again.
 #[derive(Debug)]
 pub struct Message {

@@ -6,8 +6,13 @@ static void facts(ws_conn *conn)
 {
     const char *name = "x";
     size_t len = 7;
+    int status = 7;
 
     CHECK(strcmp(ws_subprotocol(NULL), "") == 0);
+    CHECK(ws_url(NULL) == NULL && ws_url(conn) != NULL);
+    CHECK(ws_redirect(NULL, 0, &status) == NULL && status == 0);
+    CHECK(ws_redirect(conn, 0, NULL) == NULL);
+    CHECK(ws_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_response_status(NULL) == 0);
     CHECK(ws_response_header(NULL, "X-Test", 0) == NULL);
     CHECK(ws_response_header(conn, NULL, 0) == NULL);
@@ -33,6 +38,7 @@ static void errors(void)
     ws_error *error = NULL;
     const char *name = "x";
     size_t len = 7;
+    int status = 7;
 
     CHECK(ws_error_code(NULL) == 0);
     CHECK(ws_error_phase(NULL) == 0);
@@ -46,7 +52,11 @@ static void errors(void)
     CHECK(ws_error_http_header_at(NULL, 0, NULL) == NULL);
     CHECK(ws_error_http_body(NULL, &len) == NULL && len == 0);
     CHECK(ws_error_http_body(NULL, NULL) == NULL);
+    CHECK(ws_error_location(NULL) == NULL);
+    CHECK(ws_error_redirect(NULL, 0, &status) == NULL && status == 0);
+    CHECK(ws_error_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_ping(NULL, NULL, 0, 0, &error) == WS_E_USAGE_NULL);
+    CHECK(ws_error_location(error) == NULL && ws_error_redirect(error, 0, NULL) == NULL);
     CHECK(strstr(ws_error_message(error), "conn") != NULL);
     CHECK(ws_error_http_header(error, NULL, 0) == NULL);
     CHECK(ws_error_http_body(error, NULL) == NULL);
@@ -77,6 +87,21 @@ static void dialing(void)
     ws_conn_free(conn);
 }
 
+static void follow(ws_dialer *dialer)
+{
+    ws_dialer *next = (ws_dialer *)(void *)&server_ws;
+    ws_error *other = NULL;
+
+    CHECK(ws_ping(NULL, NULL, 0, 0, &other) == WS_E_USAGE_NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(NULL, other, &next, e));
+    CHECK(next == NULL);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(dialer, NULL, &next, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(dialer, other, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_follow(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_STATE, ws_dialer_follow(dialer, other, &next, e));
+    ws_error_free(other);
+}
+
 static void setters(void)
 {
     ws_dialer *dialer = ws_dialer_new();
@@ -103,11 +128,33 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, "localhost", e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(dialer, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_server_name(NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_dir(NULL, ".", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_dir(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_ca_dir(NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(NULL, server_ca, server_ca, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(dialer, NULL, server_ca, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(dialer, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_file(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_OPTION_PEM, ws_dialer_set_client_cert_file(dialer, server_ca, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(NULL, "x", 1, "x", 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(dialer, NULL, 1, "x", 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(dialer, "x", 1, NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_client_cert_pem(NULL, NULL, 1, NULL, 1, e));
+    EXPECT_TWICE(WS_E_OPTION_PEM, ws_dialer_set_client_cert_pem(dialer, NULL, 0, NULL, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_min_tls(NULL, WS_TLS_1_3, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_key_log_file(NULL, "x", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_key_log_file(NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_key_log_file(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_insecure_skip_verify(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_keepalive(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_read_ahead(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_redirects(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cookie_hooks(NULL, NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_cookie_hooks(dialer, NULL, NULL, NULL, e));
+    follow(dialer);
     ws_dialer_free(dialer);
     ws_dialer_free(NULL);
 }
@@ -142,7 +189,11 @@ static void bytes(ws_conn *conn)
 static void calls(ws_conn *conn)
 {
     ws_message message = WS_MESSAGE_INIT;
+    ws_batch batch = WS_BATCH_INIT;
     uint64_t figure = 7;
+    const unsigned char kinds[1] = {WS_TEXT};
+    const size_t offsets[2] = {0, 1};
+    size_t taken = 7;
 
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
@@ -157,6 +208,15 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(NULL, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, &batch, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(conn, BOUND, 0, 0, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, kinds, "x", offsets, 1, BOUND, &taken, e));
+    CHECK(taken == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, NULL, "x", offsets, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, NULL, offsets, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, "x", NULL, 1, BOUND, &taken, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, NULL, NULL, NULL, 1, BOUND, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_handshake(NULL, BOUND, e));
@@ -176,6 +236,8 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_OK, ws_close(conn, 1000, NULL, BOUND, e));
     ws_message_free(&message);
     ws_message_free(NULL);
+    ws_batch_free(&batch);
+    ws_batch_free(NULL);
     ws_conn_free(NULL);
 }
 

@@ -51,6 +51,10 @@ static ws_conn *connect_to(int secure, const char *path)
 static void ended(ws_conn *conn, int end, int close_result)
 {
     ws_message message = WS_MESSAGE_INIT;
+    ws_batch batch = WS_BATCH_INIT;
+    const unsigned char kinds[1] = {WS_TEXT};
+    const size_t offsets[2] = {0, 1};
+    size_t taken = 7;
     int round;
 
     for (round = 0; round < 2; round++) {
@@ -58,7 +62,12 @@ static void ended(ws_conn *conn, int end, int close_result)
         EXPECT(end, ws_recv(conn, BOUND, &message, e));
         EXPECT(end, ws_recv(conn, WS_FOREVER, &message, e));
         CHECK(message.data == NULL && message.len == 0);
+        EXPECT(end, ws_recv_batch(conn, WS_NOWAIT, 0, 0, &batch, e));
+        EXPECT(end, ws_recv_batch(conn, WS_FOREVER, 0, 0, &batch, e));
+        CHECK(batch.data == NULL && batch.count == 0);
         EXPECT(end, ws_send(conn, WS_TEXT, "x", 1, BOUND, e));
+        EXPECT(end, ws_send_batch(conn, kinds, "x", offsets, 1, BOUND, &taken, e));
+        CHECK(taken == 0);
         EXPECT(end, ws_send(conn, WS_BINARY, NULL, 0, WS_NOWAIT, e));
         EXPECT(end, ws_ping(conn, "x", 1, BOUND, e));
         EXPECT(end, ws_pong(conn, "x", 1, BOUND, e));
@@ -67,6 +76,7 @@ static void ended(ws_conn *conn, int end, int close_result)
         EXPECT(close_result, ws_close(conn, 1000, NULL, WS_NOWAIT, e));
     }
     ws_message_free(&message);
+    ws_batch_free(&batch);
 }
 
 static void open_then_closed(int secure)

@@ -8,7 +8,8 @@
 //! | `/silent` | reads nothing and writes nothing |
 //! | `/rst`, `/fin` | waits for the first byte, then is gone by a reset, or by a plain end without a close frame |
 //!
-//! and instead of the handshake: `/reject` says 403, `/hang` says nothing.
+//! and instead of the handshake: `/reject` says 403, `/to/<path>` redirects there with a cookie, `/hang` says nothing. The
+//! length of the request's `Cookie` comes back as `X-Cookie`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -166,6 +167,11 @@ fn serve(mut wire: Wire) {
     let text = String::from_utf8_lossy(&head);
     let path = text.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
     match path.as_str() {
+        path if path.starts_with("to/") => {
+            let answer = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nSet-Cookie: a=1\r\n\r\n", &path[2..]);
+            let _ = wire.write_all(answer.as_bytes()).and_then(|()| wire.flush());
+            return drop(read_to_end(&mut wire));
+        }
         "hang" => return drop(read_to_end(&mut wire)),
         "reject" => {
             let answer =
@@ -195,6 +201,9 @@ fn answer(
     }
     for value in ["one", "two"] {
         headers.append(HeaderName::from_static("x-test"), HeaderValue::from_static(value));
+    }
+    if let Some(cookie) = request.headers().get("cookie") {
+        headers.insert("x-cookie", HeaderValue::from(cookie.len()));
     }
     if let Some(seen) = request.headers().get("x-seen") {
         headers.insert("x-seen", seen.clone());

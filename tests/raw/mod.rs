@@ -155,6 +155,17 @@ pub fn agree(stream: &mut (impl Read + Write), behind: &[u8]) {
     stream.write_all(&answer).unwrap();
 }
 
+/// Agrees to the request with that head; a header field may go with it.
+pub fn agree_to(stream: &mut impl Write, head: &str, field: &str) {
+    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
+    let accept = derive_accept_key(key.as_bytes());
+    let field = if field.is_empty() { String::new() } else { format!("{field}\r\n") };
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{field}Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).unwrap();
+}
+
 /// The request's head, byte by byte so that nothing behind it is taken.
 pub fn read_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();

@@ -1,4 +1,5 @@
-/* wsdial through its C ABI: the five functions, blocking, one thread. */
+/* wsdial through its C ABI: the five functions, blocking, one thread. --impl batch receives and sends many messages with
+ * each call; the callers' own messages lie apart, so gathering them into the block is part of what is measured. */
 #include "common.h"
 #include "wsdial.h"
 
@@ -51,15 +52,62 @@ static void do_recv(ws_message *message, uint64_t count) {
     hang_up(conn);
 }
 
-static void do_send(ws_message *message, const uint8_t *data, uint64_t count) {
+static void do_recv_batches(uint64_t count) {
     ws_conn *conn = dial(count);
+    ws_batch batch = WS_BATCH_INIT;
+    ws_error *error;
+    uint64_t n = 0, bytes = 0, x = 0;
+    int result;
+    while ((result = ws_recv_batch(conn, WS_FOREVER, 0, 0, &batch, &error)) == WS_OK)
+        for (size_t i = 0; i < batch.count; i++) {
+            n++;
+            bytes += batch.offsets[i + 1] - batch.offsets[i];
+            x += (uint8_t)batch.data[batch.offsets[i]];
+        }
+    ck(result, WS_CLOSED, error, "recv_batch");
+    if (n != count || bytes != count * A.size || !(x + 1)) fail("messages");
+    ws_batch_free(&batch);
+    hang_up(conn);
+}
+
+static void sink_reply(ws_conn *conn, ws_message *message, uint64_t count) {
     uint64_t v = 0;
-    for (uint64_t i = 0; i < count; i++) send_msg(conn, data, A.size);
     recv_msg(conn, message);
     if (message->len != 8) fail("sink reply");
     for (int i = 0; i < 8; i++) v = v << 8 | (uint8_t)message->data[i];
     if (v != count * A.size) fail("the sink counted other bytes");
     hang_up(conn);
+}
+
+/* As many in a batch as 64 KiB take, which is what limit-wsb gathers too. */
+static void do_send_batches(ws_message *message, const uint8_t *data, uint64_t count) {
+    ws_conn *conn = dial(count);
+    ws_error *error;
+    size_t per = 64 * 1024 / (A.size + 14);
+    if (!per) per = 1;
+    uint8_t *block = malloc(per * A.size + 1), *kinds = malloc(per);
+    size_t *offsets = calloc(per + 1, sizeof *offsets), taken;
+    for (uint64_t left = count; left;) {
+        size_t k = left < per ? left : per;
+        for (size_t i = 0; i < k; i++) {
+            memcpy(block + i * A.size, data, A.size);
+            offsets[i + 1] = (i + 1) * A.size;
+            kinds[i] = WS_BINARY;
+        }
+        ck(ws_send_batch(conn, kinds, block, offsets, k, WS_FOREVER, &taken, &error), WS_OK, error, "send_batch");
+        if (taken != k) fail("taken");
+        left -= k;
+    }
+    free(block);
+    free(kinds);
+    free(offsets);
+    sink_reply(conn, message, count);
+}
+
+static void do_send(ws_message *message, const uint8_t *data, uint64_t count) {
+    ws_conn *conn = dial(count);
+    for (uint64_t i = 0; i < count; i++) send_msg(conn, data, A.size);
+    sink_reply(conn, message, count);
 }
 
 static void do_rtt(ws_message *message, const uint8_t *data, uint64_t count, int timed) {
@@ -85,8 +133,11 @@ static void do_idle(uint64_t count) {
 
 static void go(const uint8_t *data, uint64_t count, int timed) {
     ws_message message = WS_MESSAGE_INIT;
+    int batches = !strcmp(A.impl, "batch");
     if (timed) start();
-    if (!strcmp(A.mode, "recv")) do_recv(&message, count);
+    if (batches && !strcmp(A.mode, "recv")) do_recv_batches(count);
+    else if (batches && !strcmp(A.mode, "send")) do_send_batches(&message, data, count);
+    else if (!strcmp(A.mode, "recv")) do_recv(&message, count);
     else if (!strcmp(A.mode, "send")) do_send(&message, data, count);
     else if (!strcmp(A.mode, "rtt")) do_rtt(&message, data, count, timed);
     else if (!strcmp(A.mode, "dial")) for (uint64_t i = 0; i < count; i++) hang_up(dial(count));
@@ -114,7 +165,7 @@ int main(int c, char **v) {
     lat_init();
     go(data, warm(), 0);
     go(data, A.count, 1);
-    report("wsdial", -1);
+    report(strcmp(A.impl, "batch") ? "wsdial" : "wsdial-batch", -1);
     free(data);
     ws_dialer_free(dialer);
     return 0;

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
-use rustls::crypto::CryptoProvider;
+use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, KeyLog, RootCertStore, SupportedProtocolVersion};
+use rustls_native_certs::ErrorKind;
 
 use super::failure::refusal;
-use crate::dialer::TlsOptions;
+use super::verify::{Nobody, Verifier};
+use crate::dialer::{KeyLogFile, TlsOptions, crypto};
 use crate::error::{Code, Error};
 use crate::net::sys::PerProcess;
 
@@ -21,7 +26,27 @@ pub(crate) struct TlsConfig(pub(super) Arc<ClientConfig>);
 impl TlsConfig {
     /// Reads the operating system's trust store when asked to, so: once for each dialer.
     pub(crate) fn new(options: &TlsOptions) -> Result<TlsConfig, Error> {
-        TlsConfig::with_roots(roots(options)?)
+        let versions: &[&SupportedProtocolVersion] = if options.only_tls13 { &[&TLS13] } else { &[&TLS13, &TLS12] };
+        let builder = ClientConfig::builder_with_provider(crypto())
+            .with_protocol_versions(versions)
+            .map_err(|error| refusal(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier(options)?);
+        let mut config = match &options.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let certified = CertifiedKey::clone(&identity.0);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+            }
+        };
+        // RFC 7301: a server that speaks several protocols is told which one follows. WebSocket begins as HTTP/1.1.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Kept with the configuration, so never used under other decisions: they are proof of a judgement made before.
+        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        if let Some(file) = &options.key_log {
+            config.key_log = Arc::new(Log(file.clone()));
+        }
+        Ok(TlsConfig(Arc::new(config)))
     }
 
     /// The configuration of dialers that decide nothing about TLS: the operating system's roots. Made once for the
@@ -29,25 +54,28 @@ impl TlsConfig {
     /// a failure is not kept, so that a trust store that appears later is found.
     pub(crate) fn default_config() -> Result<TlsConfig, Error> {
         static DEFAULT: PerProcess<OnceCell<TlsConfig>> = PerProcess::new();
-        let options = TlsOptions { roots: Vec::new(), system_roots: true, server_name: None };
-        DEFAULT.get().get_or_try_init(|| TlsConfig::new(&options)).cloned()
-    }
-
-    fn with_roots(roots: RootCertStore) -> Result<TlsConfig, Error> {
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| refusal(&error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        // RFC 7301: a server that speaks several protocols is told which one follows. WebSocket begins as HTTP/1.1.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(TlsConfig(Arc::new(config)))
+        DEFAULT.get().get_or_try_init(|| TlsConfig::new(&TlsOptions::default())).cloned()
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceCell<Arc<CryptoProvider>> = OnceCell::new();
-    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())).clone()
+/// Tickets that are kept, 8 for each server: of 32 servers, the oldest going first.
+const SESSIONS: usize = 256;
+
+fn verifier(options: &TlsOptions) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    if options.insecure_skip_verify {
+        return Ok(Arc::new(Nobody));
+    }
+    Ok(Arc::new(Verifier::new(roots(options)?, &options.roots)?))
+}
+
+/// Writes what rustls gives away to the user's file.
+#[derive(Debug)]
+struct Log(Arc<KeyLogFile>);
+
+impl KeyLog for Log {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        self.0.write(label, client_random, secret);
+    }
 }
 
 fn roots(options: &TlsOptions) -> Result<RootCertStore, Error> {
@@ -67,12 +95,25 @@ fn roots(options: &TlsOptions) -> Result<RootCertStore, Error> {
         return Ok(roots);
     }
     let found = rustls_native_certs::load_native_certs();
+    if let Some(error) = out_of_descriptors(&found.errors) {
+        return Err(error);
+    }
     // Trust stores have always held a few oddities; one that cannot be read trusts nobody.
     let (_, odd) = roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         return Err(no_roots(odd, &found.errors));
     }
     Ok(roots)
+}
+
+/// A process that may open no more files says nothing about its trust store; a part of the store is not taken for all.
+fn out_of_descriptors(errors: &[rustls_native_certs::Error]) -> Option<Error> {
+    errors.iter().find_map(|error| {
+        let ErrorKind::Io { inner, path } = &error.kind else { return None };
+        let number = inner.raw_os_error().filter(|number| [libc::EMFILE, libc::ENFILE].contains(number))?;
+        let text = format!("the operating system's trust roots cannot be read: {}", path.display());
+        Some(Error::from_io(Code::Io, &text, &std::io::Error::from_raw_os_error(number)))
+    })
 }
 
 fn no_roots(odd: usize, errors: &[rustls_native_certs::Error]) -> Error {

@@ -27,6 +27,10 @@ pub(super) fn refusal(cause: &Cause) -> Error {
         Cause::PeerIncompatible(why) => {
             Error::new(Code::TlsIncompatible, format!("the peer and we have nothing in common: {}", words(why)))
         }
+        Cause::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => Error::new(
+            Code::TlsIncompatible,
+            "the peer chose another protocol than http/1.1, the only one offered (ALPN)",
+        ),
         Cause::NoApplicationProtocol => Error::new(Code::TlsIncompatible, "the peer does not speak http/1.1"),
         // RFC 8446 4.4.3: the handshake's own signature, made with another key than the certificate's.
         Cause::PeerMisbehaved(
@@ -59,14 +63,13 @@ fn certificate(why: &CertificateError) -> Error {
             Code::TlsUnknownIssuer,
             "certificate leads to no trusted root (self-signed, an unknown authority, or an intermediate is missing)",
         ),
-        CertificateError::BadSignature => Error::new(
-            Code::TlsBadSignature,
-            "a signature in the certificate chain or the handshake is wrong, or its key too weak (RSA below 2048 bits)",
-        ),
+        CertificateError::BadSignature => {
+            Error::new(Code::TlsBadSignature, "a signature in the certificate chain or the handshake is wrong")
+        }
         CertificateError::Revoked => Error::new(Code::TlsRevoked, "certificate was revoked"),
-        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            Error::new(Code::TlsUnsupported, "certificate uses a signature algorithm or key size that is not supported")
+        CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: id, .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { signature_algorithm_id: id, .. } => {
+            Error::new(Code::TlsUnsupported, format!("certificate is signed {}", algorithm(id)))
         }
         CertificateError::UnhandledCriticalExtension => {
             Error::new(Code::TlsUnsupported, "certificate has a critical extension that is not supported")
@@ -77,6 +80,21 @@ fn certificate(why: &CertificateError) -> Error {
         }
         CertificateError::Other(other) => certificate_other(&other.to_string()),
         other => Error::new(Code::TlsCertificate, format!("certificate is not acceptable: {other}")),
+    }
+}
+
+/// What an algorithm's identifier (RFC 5280 4.1.1.2) is called, where it is a likely one.
+fn algorithm(id: &[u8]) -> &'static str {
+    // The numbers below 1.2.840.113549.1.1, and ecdsa-with-SHA1.
+    const PKCS1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
+    const ECDSA_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
+    let has = |oid: &[u8]| id.windows(oid.len()).any(|window| window == oid);
+    if has(ECDSA_SHA1) || has(&[PKCS1, &[5]].concat()) {
+        "with SHA-1, which is broken and not supported"
+    } else if has(&[PKCS1, &[4]].concat()) || has(&[PKCS1, &[2]].concat()) {
+        "with MD5 or MD2, which are broken and not supported"
+    } else {
+        "by an algorithm, or with a kind of key, that is not supported"
     }
 }
 
@@ -125,6 +143,13 @@ fn received(alert: AlertDescription) -> Error {
         AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
             " (it asks for a client certificate)"
         }
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied => " (about the client certificate, or because there is none)",
         AlertDescription::UnrecognisedName => " (it serves no host of this name)",
         _ => "",
     };

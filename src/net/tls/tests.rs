@@ -16,6 +16,7 @@ mod measures;
 mod openssl;
 mod refusals;
 mod streams;
+mod trust;
 
 static TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
 static TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
@@ -33,11 +34,25 @@ impl Authority {
 
     fn new() -> Authority {
         static MADE: AtomicU32 = AtomicU32::new(0);
+        Authority::named(&format!("authority {}", MADE.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn named(name: &str) -> Authority {
+        let key = KeyPair::generate().unwrap();
+        Authority { issuer: CertifiedIssuer::self_signed(Authority::params(name), key).unwrap() }
+    }
+
+    /// An authority that this one vouches for.
+    fn below(&self, name: &str) -> Authority {
+        let key = KeyPair::generate().unwrap();
+        Authority { issuer: CertifiedIssuer::signed_by(Authority::params(name), key, &self.issuer).unwrap() }
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let name = format!("authority {}", MADE.fetch_add(1, Ordering::Relaxed));
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        Authority { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+        params
     }
 
     fn root(&self) -> Vec<u8> {
@@ -83,7 +98,7 @@ fn good_server(versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConf
 }
 
 fn trusting(roots: &[Vec<u8>]) -> TlsOptions {
-    TlsOptions { roots: roots.to_vec(), system_roots: false, server_name: None }
+    TlsOptions { roots: roots.to_vec(), system_roots: false, ..TlsOptions::default() }
 }
 
 fn good_client() -> TlsConfig {

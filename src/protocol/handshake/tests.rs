@@ -41,7 +41,7 @@ impl From<Error> for Verdict {
 }
 
 fn exchange(dialer: &Dialer) -> Handshake {
-    Handshake::new(&Target::parse("ws://example.com/chat").unwrap(), dialer, KEY).unwrap()
+    Handshake::new(&Target::parse("ws://example.com/chat").unwrap(), dialer, KEY, None).unwrap()
 }
 
 fn feed<'a>(dialer: &Dialer, portions: impl Iterator<Item = &'a [u8]>, eof: bool) -> Verdict {
@@ -88,7 +88,7 @@ fn failure(dialer: &Dialer, answer: &str) -> (Code, String) {
 }
 
 fn request_of(url: &str, dialer: &Dialer) -> String {
-    let handshake = Handshake::new(&Target::parse(url).unwrap(), dialer, KEY).unwrap();
+    let handshake = Handshake::new(&Target::parse(url).unwrap(), dialer, KEY, None).unwrap();
     String::from_utf8(handshake.request().to_vec()).unwrap()
 }
 
@@ -107,7 +107,7 @@ fn the_request_is_these_bytes() {
     dialer.add_header("oRIGIN", b"https://example.com").unwrap();
     dialer.add_header("Cookie", b"a=\xff").unwrap();
     let target = Target::parse("ws://Example.com:8080/chat?room=1&x").unwrap();
-    let handshake = Handshake::new(&target, &dialer, KEY).unwrap();
+    let handshake = Handshake::new(&target, &dialer, KEY, None).unwrap();
     let expected = b"GET /chat?room=1&x HTTP/1.1\r\nHost: example.com:8080\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Protocol: json, v2.chat\r\noRIGIN: https://example.com\r\nCookie: a=\xff\r\n\r\n";
@@ -147,7 +147,7 @@ fn credentials_of_the_address_become_basic_authorization_unless_the_user_set_it(
 fn what_cannot_succeed_is_refused_before_anything_is_sent() {
     let mut dialer = Dialer::new();
     dialer.require_subprotocol(true);
-    let error = Handshake::new(&Target::parse("ws://a").unwrap(), &dialer, KEY).unwrap_err();
+    let error = Handshake::new(&Target::parse("ws://a").unwrap(), &dialer, KEY, None).unwrap_err();
     assert_eq!((error.code(), error.phase()), (Code::OptionSubprotocol, Phase::None));
 }
 
@@ -156,7 +156,7 @@ fn debug_output_tells_no_secret() {
     let mut dialer = Dialer::new();
     dialer.add_header("Cookie", b"sesame").unwrap();
     let target = Target::parse("ws://user:sesame@a/sesame?sesame").unwrap();
-    let handshake = Handshake::new(&target, &dialer, KEY).unwrap();
+    let handshake = Handshake::new(&target, &dialer, KEY, None).unwrap();
     let text = format!("{target:?} {dialer:?} {handshake:?}");
     assert!(!text.contains("sesame") && !text.contains("115, 101"), "{text}");
 }
@@ -190,7 +190,8 @@ fn tungstenites_server_takes_the_request_and_we_take_its_answer() {
     use tungstenite::handshake::server::{Request, Response};
     let mut dialer = offering(&["xml", "json"]);
     dialer.add_header("X-Test", b"yes").unwrap();
-    let mut handshake = Handshake::new(&Target::parse("ws://u:p@a.example/x?y").unwrap(), &dialer, [7; 16]).unwrap();
+    let mut handshake =
+        Handshake::new(&Target::parse("ws://u:p@a.example/x?y").unwrap(), &dialer, [7; 16], None).unwrap();
     let stream = Memory { input: std::io::Cursor::new(handshake.request().to_vec()), output: Vec::new() };
     let accepted = tungstenite::accept_hdr(stream, |request: &Request, mut response: Response| {
         assert_eq!(request.uri().to_string(), "/x?y");

@@ -1,0 +1,210 @@
+//! Many messages with one call: all that is here when receiving, as few system calls as possible when sending.
+
+use super::connection::{Connection, Outcome, Rx, Spent, Tx};
+use super::fill::Filled;
+use super::recv::{Ending, LARGE, Turn};
+use super::send::{Lost, SEALED, UNSENT_LIMIT, no_memory, serve};
+use super::sync::Ordering;
+use crate::error::Error;
+use crate::net::random;
+use crate::protocol::batch::{Batch, Messages, Most};
+use crate::protocol::encoder::{self, MAX_HEADER};
+use crate::wait::{Over, Patience, Wait};
+
+/// A message up to here is gathered with others; a longer one leaves by itself.
+const GATHERED: usize = 16 * 1024;
+
+impl Connection {
+    /// Waits for a message as `recv` does, then takes all that are here already, at most `max_bytes` of payload and
+    /// `max_messages`, 0 for no limit. A message that is longer than `max_bytes` comes alone. Any answer but `Done` leaves
+    /// the batch empty; an end or a failure behind messages comes with the next call.
+    pub fn recv_batch(
+        &self,
+        batch: &mut Batch,
+        max_bytes: usize,
+        max_messages: usize,
+        wait: Wait,
+    ) -> Result<Outcome, Error> {
+        batch.clear();
+        let or_all = |limit: usize| if limit == 0 { usize::MAX } else { limit };
+        let most = Most { bytes: or_all(max_bytes), messages: or_all(max_messages) };
+        self.call(wait, |patience| {
+            let mut rx = match self.rx.try_lock() {
+                Some(rx) => rx,
+                None => match self.enter_rx(patience)? {
+                    Ok(rx) => rx,
+                    Err(over) => return Ok(over.into()),
+                },
+            };
+            self.receiving.store(true, Ordering::Relaxed);
+            let answer = self.batch_in(&mut rx, batch, most, patience);
+            self.stop_receiving(rx);
+            answer
+        })
+    }
+
+    fn batch_in(&self, rx: &mut Rx, batch: &mut Batch, most: Most, patience: Patience<'_>) -> Ending {
+        rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
+        self.take_what_is_here(rx, batch, most, patience);
+        if batch.is_empty() {
+            if rx.message.capacity() == 0 {
+                rx.message = std::mem::take(batch.data_mut());
+            }
+            match self.next_message(rx, patience) {
+                Turn::Message(kind) => {
+                    rx.large = rx.message.len() > LARGE;
+                    let _always = batch.take(kind, &mut rx.message);
+                    self.take_what_is_here(rx, batch, most, patience);
+                }
+                turn => return self.no_message(rx, batch.data_mut(), turn, patience),
+            }
+        }
+        if !rx.decoder.in_message() {
+            rx.message = Vec::new();
+        }
+        if rx.over.is_some() {
+            // The end is told with the next call; the peer need not wait for that.
+            self.settle(Some(rx.awake));
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Takes what needs no reading, from the messages that were read ahead on.
+    fn take_what_is_here(&self, rx: &mut Rx, batch: &mut Batch, most: Most, patience: Patience<'_>) {
+        while let Some(ready) = rx.ready.front_mut() {
+            let len = ready.data.len();
+            if !batch.has_room_for(len, most) || !batch.take(ready.kind, &mut ready.data) {
+                return;
+            }
+            rx.ready.pop_front();
+            rx.ready_bytes -= len;
+        }
+        while batch.has_room_for(0, most) {
+            if rx.over.is_none() {
+                rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+                let taken = batch.decode(&mut rx.decoder, rx.plain.filled(), most);
+                rx.plain.consume(taken);
+            }
+            match self.next_buffered(rx, patience) {
+                Some(Turn::Message(kind)) => {
+                    if !batch.has_room_for(rx.message.len(), most) || !batch.take(kind, &mut rx.message) {
+                        rx.keep(kind);
+                        return;
+                    }
+                }
+                None if self.secure => match self.open_sealed(rx) {
+                    Some(Filled::End(end)) => {
+                        rx.over = Some(self.end(end));
+                        return;
+                    }
+                    Some(Filled::Some(_)) => {}
+                    Some(Filled::Impatient(_)) | None => return,
+                },
+                _ => return,
+            }
+        }
+    }
+
+    /// Sends the messages of a batch from number `*taken` on, which is moved behind those that were taken. Each is taken
+    /// whole or not at all. `Done` and `Pending`: all of them; any other answer, a failure too: as many as `*taken` says.
+    /// Text is checked before anything is sent.
+    pub fn send_batch(&self, batch: &Batch, taken: &mut usize, wait: Wait) -> Result<Outcome, Error> {
+        let from = (*taken).min(batch.len());
+        let offsets = batch.offsets().get(from..).unwrap_or(&[0]);
+        let mut more = 0;
+        let messages = Messages::new(&batch.kinds()[from..], batch.data(), offsets)?;
+        let answer = self.send_messages(messages, &mut more, wait);
+        *taken = from + more;
+        answer
+    }
+
+    /// The same, from memory of any owner's; `*taken` counts from the first of them.
+    pub(crate) fn send_messages(
+        &self,
+        messages: Messages<'_>,
+        taken: &mut usize,
+        wait: Wait,
+    ) -> Result<Outcome, Error> {
+        *taken = 0;
+        self.call(wait, |patience| {
+            let mut tx = match self.enter_tx(patience)? {
+                Ok(tx) => tx,
+                Err(answer) => return Ok(answer),
+            };
+            let mut gather = Gather { messages, taken: 0, over: None, refusal: None, patience };
+            let put = self.put_batch(&mut tx, &mut gather);
+            *taken = gather.taken;
+            let answer = self.leave_tx(tx, put, gather.patience())?;
+            if gather.taken == messages.len() {
+                return Ok(answer);
+            }
+            gather.refusal.unwrap_or_else(|| Ok(gather.over.or_else(|| patience.over()).unwrap_or(Over::Time).into()))
+        })
+    }
+
+    /// Takes message after message and writes portion by portion. Once the caller's time is over the rest is only taken,
+    /// as far as the limit of unsent bytes allows: what as many sends would have done.
+    fn put_batch(&self, tx: &mut Tx, gather: &mut Gather<'_>) -> Result<(), Lost> {
+        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        while gather.taken < gather.messages.len() && gather.refusal.is_none() {
+            let (kind, data) = gather.messages.get(gather.taken);
+            let gathered = if self.secure { tx.plain.len() } else { tx.wire.len() };
+            let is_large = data.len() > GATHERED;
+            if gathered > 0 && (is_large || gathered + MAX_HEADER + data.len() > portion) {
+                self.write_gathered(tx, gather)?;
+            }
+            if gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT || gather.refusal.is_some() {
+                break;
+            }
+            if is_large {
+                let over = self.put_message(tx, kind, data, gather.patience())?;
+                gather.over = gather.over.or(over);
+            } else {
+                let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
+                let room = to.room(MAX_HEADER + data.len()).map_err(|_| no_memory())?;
+                let len = encoder::message_frame(room, kind, data, random::mask_key());
+                to.fill(len);
+            }
+            gather.taken += 1;
+        }
+        self.write_gathered(tx, gather)
+    }
+
+    /// Between two messages of a batch: writes what was gathered, then serves what is owed, as anybody who leaves `tx` does,
+    /// for a batch may be long. A close that is owed ends it here.
+    fn write_gathered(&self, tx: &mut Tx, gather: &mut Gather<'_>) -> Result<(), Lost> {
+        if self.secure && !tx.plain.is_empty() {
+            self.seal_plain(tx).map_err(Lost::Error)?;
+        }
+        if gather.over.is_none() {
+            gather.over = self.write_out(tx, gather.patience).map_err(Lost::Io)?;
+        }
+        if gather.taken == gather.messages.len() || !tx.wire.is_empty() {
+            return Ok(());
+        }
+        let mut link = self.link.lock();
+        gather.refusal = link.refuses();
+        if gather.refusal.is_none() && link.owes() {
+            serve(tx, &mut link).map_err(Lost::Error)?;
+        }
+        Ok(())
+    }
+}
+
+/// How far the sending of a batch has come.
+struct Gather<'a> {
+    messages: Messages<'a>,
+    taken: usize,
+    /// Why the caller's wait was over before all was written.
+    over: Option<Over>,
+    /// Why nothing more may be sent.
+    refusal: Option<Ending>,
+    patience: Patience<'a>,
+}
+
+impl Gather<'_> {
+    /// What is left of the caller's patience.
+    fn patience(&self) -> Patience<'_> {
+        if self.over.is_some() { Wait::Never.into() } else { self.patience }
+    }
+}

@@ -1,0 +1,241 @@
+// wsdial.hpp against a server: called with its address, plain and over TLS, and the file with its certificate. Compiled
+// as each standard from C++17 on.
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include <wsdial.hpp>
+
+#if __cplusplus >= 202002L
+#include <span>
+#endif
+
+#define CHECK(condition)                                                         \
+    do {                                                                         \
+        if (!(condition)) {                                                      \
+            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            std::exit(1);                                                        \
+        }                                                                        \
+    } while (0)
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// The code of what a call throws; 0 when it throws nothing.
+template <class Call>
+int thrown(Call call) {
+    try {
+        call();
+        return 0;
+    } catch (const wsdial::exception &failure) {
+        CHECK(std::strlen(failure.what()) > 0 && failure.failure().get() != nullptr);
+        CHECK(std::string(failure.what()) == failure.failure().message());
+        const wsdial::exception copy = failure;
+        CHECK(copy.what() == std::string(failure.what()) && copy.code() == failure.code());
+        return failure.code();
+    }
+}
+
+void times_are_rounded_up_and_have_an_end() {
+    static_assert(wsdial::timeout(1ms).ms() == 1 && wsdial::timeout(1s).ms() == 1000);
+    CHECK(wsdial::timeout(1us).ms() == 1 && wsdial::timeout(1001us).ms() == 2 && wsdial::timeout(2h).ms() == 7200000);
+    CHECK(wsdial::timeout(0s).ms() == WS_NOWAIT && wsdial::timeout(-5s).ms() == WS_NOWAIT);
+    CHECK(wsdial::timeout(std::chrono::hours::max()).ms() == WS_FOREVER);
+    CHECK(wsdial::timeout(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())).ms() == WS_NOWAIT);
+    CHECK(wsdial::forever.ms() == -1 && wsdial::nowait.ms() == 0 && wsdial::by_default.ms() == -2);
+}
+
+void bytes_are_seen_where_they_are() {
+    const std::vector<std::uint16_t> wide = {1, 2, 3};
+    const std::array<unsigned char, 4> few = {{1, 2, 3, 4}};
+    const wsdial::bytes from_wide(wide), from_few(few), from_text("text"), none;
+    CHECK(from_wide.size() == 6 && from_wide.data() == wide.data());
+    CHECK(from_few.size() == 4 && from_few.data() == few.data());
+    CHECK(from_text.text() == "text" && none.empty() && none.data() == nullptr);
+#if __cplusplus >= 202002L
+    const std::span<const unsigned char> part(few.data(), 2);
+    CHECK(wsdial::bytes(part).size() == 2);
+#endif
+}
+
+void objects_move_and_do_not_copy() {
+    static_assert(!std::is_copy_constructible_v<wsdial::connection> && std::is_nothrow_move_constructible_v<wsdial::connection>);
+    static_assert(!std::is_copy_constructible_v<wsdial::message> && std::is_nothrow_move_assignable_v<wsdial::message>);
+    static_assert(!std::is_copy_constructible_v<wsdial::dialer> && !std::is_copy_constructible_v<wsdial::cancel>);
+    static_assert(std::is_nothrow_copy_constructible_v<wsdial::exception>);
+
+    wsdial::connection none;
+    wsdial::message message;
+    CHECK(!none && none.subprotocol().empty() && none.fd() == -1 && none.close_code() == 0);
+    CHECK(thrown([&] { none.send("x"); }) == WS_E_USAGE_NULL);
+    CHECK(thrown([&] { none.recv(message, 1s); }) == WS_E_USAGE_NULL);
+    CHECK(thrown([&] { none.close(); }) == WS_E_USAGE_NULL);
+    wsdial::dialer dialer;
+    const wsdial::dialer other = std::move(dialer);
+    CHECK(thrown([&] { dialer.add_subprotocol("json"); }) == WS_E_USAGE_NULL);
+}
+
+void wrong_values_are_refused_at_once() {
+    wsdial::dialer dialer;
+    CHECK(thrown([&] { dialer.add_subprotocol("no token"); }) == WS_E_OPTION_SUBPROTOCOL);
+    CHECK(thrown([&] { dialer.add_header("Upgrade", "x"); }) == WS_E_OPTION_HEADER_RESERVED);
+    CHECK(thrown([&] { dialer.add_header("X", "a\r\nB: c"); }) == WS_E_OPTION_HEADER);
+    CHECK(thrown([&] { dialer.dial("http://localhost"); }) == WS_E_URL_SCHEME);
+    CHECK(thrown([&] { dialer.dial("ws://localhost", wsdial::nowait); }) == WS_E_USAGE_TIMEOUT);
+    // C would see text cut at the NUL.
+    const std::string cut("json\0evil", 9);
+    try {
+        dialer.add_subprotocol(cut);
+        CHECK(false);
+    } catch (const wsdial::exception &failure) {
+        CHECK(failure.code() == WS_E_OPTION_VALUE);
+    }
+    CHECK(dialer.try_dial(std::string_view("ws://127.0.0.1:1/\0", 18)).failure().code() == WS_E_URL_SYNTAX);
+    // Longer than what needs no memory.
+    dialer.add_header("X-Long", std::string(5000, 'x')).add_header("X-Empty", std::string_view());
+}
+
+void a_dialer_that_throws_nothing_keeps_the_first_failure() {
+    wsdial::dialer dialer(std::nothrow);
+    dialer.add_subprotocol("json").add_subprotocol("json").add_header("no token", "");
+    CHECK(dialer.failure().code() == WS_E_OPTION_SUBPROTOCOL);
+    const auto made = dialer.try_dial("ws://127.0.0.1:1");
+    CHECK(!made && made.failure().code() == WS_E_OPTION_SUBPROTOCOL);
+    CHECK(std::string(made.failure().message()) == dialer.failure().message());
+}
+
+void messages_go_there_and_back(const wsdial::connection &conn) {
+    wsdial::message message;
+    CHECK(message.empty() && message.text().empty());
+    CHECK(conn.send("a text") == wsdial::answer::ok);
+    CHECK(conn.recv(message, 10s) == wsdial::answer::ok);
+    CHECK(message.kind() == wsdial::kind::text && message.text() == "a text");
+    CHECK(message.data()[message.size()] == '\0');
+
+    const std::vector<unsigned char> data = {0, 1, 2, 255};
+    conn.send(wsdial::kind::binary, data, 10s);
+    CHECK(conn.recv(message, 10s) == wsdial::answer::ok);
+    CHECK(message.kind() == wsdial::kind::binary && message.size() == 4 && std::memcmp(message.data(), data.data(), 4) == 0);
+
+    wsdial::message taken = std::move(message);
+    CHECK(taken.size() == 4 && message.empty());
+    message = std::move(taken);
+    CHECK(message.size() == 4);
+    CHECK(conn.recv(message, 1ms) == wsdial::answer::timeout && message.empty());
+    CHECK(conn.try_recv(message, wsdial::nowait).value() == wsdial::answer::again);
+    CHECK(thrown([&] { conn.send("\xff"); }) == WS_E_USAGE_UTF8);
+    CHECK(thrown([&] { conn.ping(std::string(126, 'x')); }) == WS_E_USAGE_CONTROL_SIZE);
+    CHECK(conn.ping("x") == wsdial::answer::ok && conn.pong() == wsdial::answer::ok && conn.flush() == wsdial::answer::ok);
+    conn.set_max_message(1 << 20);
+    CHECK(conn.stat(WS_STAT_ROUND_TRIP) == 0);
+    CHECK(thrown([&] { conn.stat(-1); }) == WS_E_OPTION_VALUE);
+}
+
+void a_loop_sees_every_message_and_the_end(const wsdial::connection &conn) {
+    for (int i = 0; i < 10; i++)
+        conn.send(std::to_string(i));
+    int count = 0;
+    auto all = conn.messages();
+    for (const wsdial::message &message : all) {
+        CHECK(message.text() == std::to_string(count));
+        if (++count == 10)
+            CHECK(conn.close(4000, "enough") == wsdial::answer::ok);
+    }
+    CHECK(count == 10 && all.answer() == wsdial::answer::closed);
+    CHECK(conn.close_code() == 4000 && conn.close() == wsdial::answer::ok);
+    CHECK(conn.try_send("late").value() == wsdial::answer::closed);
+    CHECK(thrown([&] { conn.close(1000, std::string(124, 'x')); }) == WS_E_USAGE_CLOSE_REASON);
+    CHECK(conn.try_close(1000, std::string_view("a\0b", 3)).failure().code() == WS_E_USAGE_CLOSE_REASON);
+}
+
+void a_token_ends_a_wait(const char *url) {
+    const wsdial::cancel token;
+    wsdial::dialer dialer;
+    dialer.set_cancel(token);
+    const wsdial::connection conn = dialer.dial(std::string(url) + "/echo");
+    std::thread firer([&] { token.fire(); });
+    wsdial::message message;
+    CHECK(conn.recv(message) == wsdial::answer::cancelled);
+    firer.join();
+    CHECK(thrown([&] { dialer.dial(url); }) == WS_E_CANCELLED);
+    token.reset();
+    conn.send("still here");
+    CHECK(conn.recv(message, 10s) == wsdial::answer::ok && message.text() == "still here");
+    conn.clear_cancel();
+    token.fire();
+    CHECK(conn.recv(message, 1ms) == wsdial::answer::timeout);
+#if defined(__cpp_lib_jthread)
+    std::stop_source source;
+    const wsdial::stop_cancel stopped(source.get_token());
+    conn.set_cancel(stopped.token());
+    const std::jthread stopper([&] { source.request_stop(); });
+    CHECK(conn.recv(message) == wsdial::answer::cancelled);
+    const wsdial::stop_cancel late(source.get_token());
+    conn.set_cancel(late.token());
+    CHECK(conn.recv(message) == wsdial::answer::cancelled);
+#endif
+}
+
+void a_failure_tells_everything(const char *url) {
+    try {
+        wsdial::dial(std::string(url) + "/reject");
+        CHECK(false);
+    } catch (const wsdial::exception &failure) {
+        const wsdial::error &error = failure.failure();
+        CHECK(failure.code() == WS_E_REJECTED && failure.phase() == WS_PHASE_HANDSHAKE && error.http_status() == 403);
+        CHECK(std::string(error.phase_name()) == ws_phase_name(WS_PHASE_HANDSHAKE) && error.close_code() == 0);
+        CHECK(error.http_header("no-such-field") == nullptr && error.os_error() == 0);
+    }
+    const auto refused = wsdial::try_dial("ws://127.0.0.1:1");
+    CHECK(!refused && refused.failure().code() == WS_E_CONNECT && refused.failure().os_error() != 0);
+    CHECK(thrown([&] { wsdial::try_dial("ws://127.0.0.1:1").value(); }) == WS_E_CONNECT);
+}
+
+// A connection of which this thread moves the bytes, between two dialers that never meet a socket: the handshake's request
+// is what there is to see.
+void bytes_may_be_moved_by_the_caller() {
+    const wsdial::connection conn = wsdial::dialer().add_subprotocol("json").dial_memory("ws://example.org/chat");
+    CHECK(conn.handshake(wsdial::nowait) == wsdial::answer::again && conn.fd() == -1);
+    const wsdial::bytes request = conn.output();
+    CHECK(request.text().substr(0, 19) == "GET /chat HTTP/1.1\r");
+    conn.output_done(request.size());
+    CHECK(conn.output().empty() && conn.wants() == WS_WANT_READ && conn.next_timeout() > 0ms);
+    const auto room = conn.input();
+    CHECK(room.first != nullptr && room.second >= 16384);
+    conn.input_done(0);
+    CHECK(thrown([&] { conn.handshake(wsdial::nowait); }) == WS_E_HANDSHAKE_EOF);
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    CHECK(argc == 4);
+    times_are_rounded_up_and_have_an_end();
+    bytes_are_seen_where_they_are();
+    objects_move_and_do_not_copy();
+    wrong_values_are_refused_at_once();
+    a_dialer_that_throws_nothing_keeps_the_first_failure();
+    bytes_may_be_moved_by_the_caller();
+    a_failure_tells_everything(argv[1]);
+    a_token_ends_a_wait(argv[1]);
+    for (const char *url : {argv[1], argv[2]}) {
+        wsdial::dialer dialer;
+        dialer.add_subprotocol("json").add_subprotocol("v2.bin").add_ca_file(argv[3]).set_keepalive(10s, 10s);
+        wsdial::connection first = dialer.dial(std::string(url) + "/echo", 10s);
+        const wsdial::connection conn = std::move(first);
+        CHECK(!first && conn && conn.subprotocol() == "json" && conn.response_status() == 101);
+        CHECK(conn.peer_address() != nullptr && conn.response_header("upgrade") != nullptr);
+        CHECK((conn.tls_version() != nullptr) == (std::strncmp(url, "wss", 3) == 0));
+        messages_go_there_and_back(conn);
+        a_loop_sees_every_message_and_the_end(conn);
+    }
+    return 0;
+}
