@@ -31,8 +31,17 @@ class Carrier:
         self._turn = threading.Condition()
         self._reading = False
         self._ended = False
+        self._raise: Optional[Callable[[Stream], Stream]] = None
 
     # Before there is a connection.
+
+    def raise_stream(self, by: Callable[[Stream], Stream]) -> None:
+        """Puts another stream on the one that there is."""
+        self._stream = by(self._stream)
+
+    def raise_stream_before_request(self, by: Callable[[Stream], Stream]) -> None:
+        """The same, when the exchange with a proxy is over and the handshake's request is about to be written."""
+        self._raise = by
 
     def handshake(self, handle: c_void_p, end: Optional[float], error: Any) -> int:
         """The opening handshake, no longer than until ``end``."""
@@ -233,11 +242,17 @@ class Carrier:
                             if self._stream.flush():
                                 return
                             break
-                        count = self._stream.write(_window(address, size.value))
+                        data = _window(address, size.value)
+                        if self._raise is not None and bytes(data[:4]) == b"GET ":
+                            self.raise_stream(self._raise)
+                            self._raise = None
+                        count = self._stream.write(data)
                         if count < 0:
                             break
                         held.ws_output_done(handle, count, None)
                 except OSError:
+                    if self._raise is not None:
+                        raise
                     # The transport is gone, as reading from it will tell.
                     left = size.value
                     if left:

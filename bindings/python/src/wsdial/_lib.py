@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pathlib
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_ssize_t, c_uint64, c_void_p
 from typing import Any, Callable
 
@@ -46,6 +45,24 @@ class MessageStruct(ctypes.Structure):
     kind: int
 
 
+class BatchStruct(ctypes.Structure):
+    """``ws_batch``: many messages in one block. Begins as zeros, filled by ``ws_recv_batch``."""
+
+    _fields_ = [
+        ("data", c_void_p),
+        ("offsets", c_void_p),
+        ("kinds", c_void_p),
+        ("count", c_size_t),
+        ("private_memory", c_void_p),
+        ("private_reserved", c_size_t * 3),
+    ]
+
+    data: int | None
+    offsets: int | None
+    kinds: int | None
+    count: int
+
+
 _conn = _dialer = _cancel = c_void_p
 _error = c_void_p
 _errors = POINTER(_error)
@@ -78,6 +95,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ws_cancel_free": (None, (_cancel,)),
     "ws_dialer_set_cancel": (c_int, (_dialer, _cancel, _errors)),
     "ws_set_cancel": (c_int, (_conn, _cancel, _errors)),
+    "ws_batch_free": (None, (POINTER(BatchStruct),)),
     "ws_message_free": (None, (POINTER(MessageStruct),)),
     "ws_conn_free": (None, (_conn,)),
     "ws_dialer_new": (_dialer, ()),
@@ -89,6 +107,11 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ws_dialer_set_keepalive": (c_int, (_dialer, c_int, c_int, _errors)),
     "ws_dialer_set_read_ahead": (c_int, (_dialer, c_size_t, c_size_t, _errors)),
     "ws_dialer_set_interruptible": (c_int, (_dialer, c_int, _errors)),
+    "ws_dialer_set_compression": (c_int, (_dialer, c_int, _errors)),
+    "ws_dialer_set_proxy": (c_int, (_dialer, c_char_p, _errors)),
+    "ws_dialer_set_proxy_from_env": (c_int, (_dialer, _errors)),
+    "ws_dialer_add_proxy_header": (c_int, (_dialer, c_char_p, c_char_p, _errors)),
+    "ws_dialer_route": (c_int, (_dialer, c_char_p, c_char_p, c_size_t, POINTER(c_int), _errors)),
     "ws_dialer_add_ca_file": (c_int, (_dialer, c_char_p, _errors)),
     "ws_dialer_set_server_name": (c_int, (_dialer, c_char_p, _errors)),
     "ws_response_status": (c_int, (_conn,)),
@@ -120,7 +143,9 @@ class Library:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         for name, (result, arguments) in _PROTOTYPES.items():
-            function = getattr(library, name)
+            function = getattr(library, name, None)
+            if function is None:
+                continue  # DEV
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
@@ -135,17 +160,19 @@ class Fast:
     def __init__(self, library: ctypes.CDLL) -> None:
         self.ws_send: Callable[..., int] = library.ws_send
         self.ws_recv: Callable[..., int] = library.ws_recv
+        self.ws_recv_batch: Callable[..., int] = library.ws_recv_batch
 
 
 def _find() -> str:
     """Beside the package, where the wheel puts it; else what the environment names."""
-    beside = pathlib.Path(__file__).with_name(NAME)
-    if beside.is_file():
-        return str(beside)
+    folder = os.path.dirname(os.path.abspath(__file__))
+    beside = os.path.join(folder, NAME)
+    if os.path.isfile(beside):
+        return beside
     named = os.environ.get(VARIABLE)
     if named:
         return named
-    raise ImportError(f"{NAME} is neither beside the package ({beside.parent}) nor named by {VARIABLE}")
+    raise ImportError(f"{NAME} is neither beside the package ({folder}) nor named by {VARIABLE}")
 
 
 def _load() -> tuple[Library, Library, Fast]:

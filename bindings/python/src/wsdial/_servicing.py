@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from . import _lib
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connection import ClientConnection
 
 #: Seconds between two looks at a parked connection.
 TICK = 0.2
@@ -33,7 +33,7 @@ class _Seat:
 
     __slots__ = ("connection", "due", "fd", "looks", "seen")
 
-    def __init__(self, connection: Connection, fd: int) -> None:
+    def __init__(self, connection: ClientConnection, fd: int) -> None:
         self.connection = weakref.ref(connection)
         self.fd = fd
         self.due = 0.0
@@ -62,7 +62,7 @@ class Servicer:
 
     # For connections.
 
-    def add(self, connection: Connection, fd: int) -> None:
+    def add(self, connection: ClientConnection, fd: int) -> None:
         """Watches a connection from now on."""
         seat = _Seat(connection, fd)
         with self._lock:
@@ -204,7 +204,7 @@ class Servicer:
                 with self._lock:
                     self._parked.pop(seat.fd, None)
 
-    def _service(self, seat: _Seat, connection: Connection) -> None:
+    def _service(self, seat: _Seat, connection: ClientConnection) -> None:
         """Does what is to be done now, and says what to watch for next."""
         seat.seen, seat.looks = connection._entered, 0
         wants = connection._service()

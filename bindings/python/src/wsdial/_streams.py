@@ -104,7 +104,7 @@ class TLSStream:
         with self._lock:
             while True:
                 try:
-                    count = self.object.read(len(room), room)  # type: ignore[arg-type]
+                    count = self.object.read(len(room), room)
                     self._write_out()
                     return int(count)
                 except ssl.SSLWantReadError:
