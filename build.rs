@@ -9,8 +9,19 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that declare something for C, in the order of their declarations.
-const SOURCES: &[&str] =
-    &["status", "error", "message", "dialer", "tls", "connection", "batch", "turns", "cancel", "answers"];
+const SOURCES: &[&str] = &[
+    "status",
+    "error",
+    "message",
+    "dialer",
+    "compression",
+    "tls",
+    "connection",
+    "batch",
+    "turns",
+    "cancel",
+    "answers",
+];
 
 /// The longest line of a prototype and of its manual.
 const WIDTH: usize = 100;

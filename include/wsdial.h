@@ -104,8 +104,9 @@ extern "C" {
 #define WS_DEFAULT (-2) /* 45 s for a dial, 5 s for a close, for ever elsewhere */
 
 /* What a message is. */
-#define WS_TEXT   1 /* UTF-8 text */
-#define WS_BINARY 2 /* Bytes */
+#define WS_TEXT          1 /* UTF-8 text */
+#define WS_BINARY        2 /* Bytes */
+#define WS_UNCOMPRESSED 64 /* With either of them, for ws_send: not to be compressed */
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
@@ -187,10 +188,11 @@ WS_MUST_USE int ws_dial(const char *url, const ws_dialer *dialer, int timeout_ms
 WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
 
 /* Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
- * WS_BINARY. data may be NULL when len is 0; it is neither changed nor kept. Any number of threads
- * may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or
- * any later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT
- * otherwise. WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1. */
+ * WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL
+ * when len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to
+ * the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them.
+ * Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection
+ * has ended, or ws_close was called. Since 0.1. */
 WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
@@ -306,6 +308,31 @@ WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, siz
  * 0.1. */
 WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
 
+/* With on not 0 permessage-deflate (RFC 7692) is offered; it is not unless switched on. A server is
+ * free not to choose it, which is no failure: ws_extensions tells. docs/compression.md has the
+ * costs, and when not to use it. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_compression(ws_dialer *dialer, int on, ws_error **error);
+
+/* What is offered with permessage-deflate: the windows as powers of two, 8 to 15, and flags, 0 or
+ * any of WS_DEFLATE_* together. 0 for client_window_bits lets the server limit our window, 0 for
+ * server_window_bits asks for nothing; so it is unless set. A server that chooses the extension and
+ * does not grant what was asked for fails the dial (WS_E_HANDSHAKE_EXTENSION). With a window of 8
+ * bits our messages leave uncompressed. Other values are WS_E_OPTION_VALUE. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_compression_params(ws_dialer *dialer, int client_window_bits,
+                                                 int server_window_bits, int flags,
+                                                 ws_error **error);
+
+/* The flags of ws_dialer_set_compression_params. */
+#define WS_DEFLATE_SERVER_NO_CONTEXT_TAKEOVER 1 /* The server compresses each message by itself */
+#define WS_DEFLATE_CLIENT_NO_CONTEXT_TAKEOVER 2 /* We compress each message by itself */
+#define WS_DEFLATE_CLIENT_WINDOW_FIXED        4 /* client_max_window_bits is not offered */
+
+/* How our messages are compressed: level 1 (fastest) to 9 (smallest), mem_level 1 (least memory) to
+ * 9, 0 for the defaults, which are 6 and 8; other values are WS_E_OPTION_VALUE. Messages under
+ * threshold bytes are not compressed; 128 unless set. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_compression_level(ws_dialer *dialer, int level, int mem_level,
+                                                size_t threshold, ws_error **error);
+
 /* ---- The dialer: TLS (docs/tls.md) ----------------------------------------------------------- */
 
 /* Trusts the certificates of a PEM file beside those trusted already. The file is read now
@@ -402,6 +429,11 @@ const char *ws_tls_version(const ws_conn *conn);
  * the connection. Since 0.1. */
 const char *ws_tls_cipher(const ws_conn *conn);
 
+/* The extensions that were agreed, as the server answered: "permessage-deflate" and its parameters,
+ * such as "permessage-deflate; client_max_window_bits=12"; "" when there are none, and for NULL.
+ * Lives as long as the connection. Since 0.1. */
+WS_NONNULL const char *ws_extensions(const ws_conn *conn);
+
 /* How the connection ended: the peer's close code, 1005 for a close without one, 1006 for a lost
  * connection, the code that we sent for a violation; 0 while it lives, and for NULL. Since 0.1. */
 int ws_close_code(const ws_conn *conn);
@@ -424,6 +456,12 @@ WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **e
  * ws_dialer_set_max_message, for this connection. Since 0.1. */
 WS_MUST_USE int ws_set_max_message(ws_conn *conn, size_t bytes, ws_error **error);
 
+/* Switches the compression of our messages off (on is 0) or on from the next one on, at that level,
+ * 1 to 9, or 0 for the dialer's (WS_E_OPTION_VALUE). Where none was agreed it changes nothing. For
+ * one message there is WS_UNCOMPRESSED. What the server compresses is inflated in any case. Since
+ * 0.1. */
+WS_MUST_USE int ws_set_compression(ws_conn *conn, int on, int level, ws_error **error);
+
 /* Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
  * need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown.
  * Results as for ws_send. Since 0.1. */
@@ -438,6 +476,12 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
 /* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
  * and it is kept. Since 0.1. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
+
+/* Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv
+ * goes on with messages until the peer's close comes, and nothing limits the wait for that. Never
+ * waits. WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come,
+ * before. After it ws_close waits for the end. Since 0.1. */
+WS_MUST_USE int ws_start_close(ws_conn *conn, int code, const char *reason, ws_error **error);
 
 /* ---- Many messages at once ------------------------------------------------------------------- */
 
@@ -509,8 +553,8 @@ WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *diale
 /* Carries on the handshake of a connection from ws_dial_fd or ws_dial_memory. WS_OK: it is open,
  * and has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any
  * failure of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake
- * that never waits have 45 s. Until it is open the calls that move messages fail
- * (WS_E_USAGE_STATE). Since 0.1. */
+ * that never waits have 45 s; over memory WS_FOREVER, which does not wait there either, lifts that
+ * limit. Until it is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1. */
 WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
 
 /* For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake

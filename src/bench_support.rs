@@ -58,5 +58,5 @@ pub fn is_utf8(bytes: &[u8]) -> bool {
 /// The declared length in a frame header.
 #[inline]
 pub fn parse_header(input: &[u8]) -> Option<u64> {
-    Header::parse(input).ok().flatten().map(|header| header.len)
+    Header::parse(input, false).ok().flatten().map(|header| header.len)
 }

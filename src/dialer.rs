@@ -3,6 +3,7 @@
 //! Parsed trust roots and TLS sessions are not decisions; they live with `client::Client`.
 
 pub(crate) mod cookies;
+mod deflate;
 mod identity;
 mod key_log;
 mod pem;
@@ -22,6 +23,8 @@ pub(crate) use proxy::ProxyChoice;
 
 pub(crate) use key_log::KeyLogFile;
 pub(crate) use tls::{TlsOptions, crypto};
+
+pub(crate) use deflate::{DeflateOptions, one_to_nine};
 
 const MIB: u64 = 1 << 20;
 
@@ -77,6 +80,7 @@ pub struct Dialer {
     pub(crate) read_ahead: (usize, usize),
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
+    pub(crate) deflate: DeflateOptions,
     /// How many redirects are followed.
     pub(crate) max_redirects: usize,
     pub(crate) jar: Option<Arc<dyn CookieJar>>,
@@ -109,6 +113,7 @@ impl Default for Dialer {
             keepalive: None,
             read_ahead: (16, 1 << 20),
             interruptible: false,
+            deflate: DeflateOptions::default(),
             max_redirects: 0,
             jar: None,
             history: None,
@@ -315,6 +320,7 @@ impl fmt::Debug for Dialer {
             .field("tls", &self.tls)
             .field("max_message", &self.max_message)
             .field("max_rejection_body", &self.max_rejection_body)
+            .field("deflate", &self.deflate)
             .field("buffers", &(self.read_buffer, self.write_buffer))
             .field("max_redirects", &self.max_redirects)
             .finish()

@@ -1,7 +1,7 @@
 //! wsdial: a WebSocket client with one blocking core and a C ABI on it.
 //!
 //! The crate is four folders with arrows one way only: `ffi` → `client` → { `protocol`, `net` } →
-//! { `error`, `headers`, `dialer`, `target`, `wait`, `buffer` }. *protocol* knows the RFCs, *net* knows the
+//! { `error`, `headers`, `dialer`, `target`, `wait`, `buffer`, `spare` }. *protocol* knows the RFCs, *net* knows the
 //! operating system, *client* knows time and threads, *ffi* knows C. `tests/layers.rs` holds the code to it.
 
 #[cfg(feature = "bench-internals")]
@@ -15,6 +15,7 @@ pub mod ffi;
 mod headers;
 mod net;
 mod protocol;
+mod spare;
 mod target;
 mod wait;
 

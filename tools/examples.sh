@@ -79,6 +79,8 @@ run "$BUILD/examples/c-memory"
 expect "C, without any socket" '^negotiated protocol: "json"$' '^4 messages there and back .* closed cleanly: 1000$'
 interrupted "$BUILD/examples/go-article" "$WS"
 expect "Go article" '^upgraded: 101 ' '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
+interrupted "$BUILD/examples/go-echo" -url "$WS"
+expect "Go echo" '^connecting to ws://' '^received: 2' '^interrupted$' '^read: websocket: close 1000 \(normal\)$'
 
 echo "examples that must be refused"
 refused "C, untrusted certificate" "$BUILD/examples/c-quickstart" "$WSS"

@@ -1,32 +1,51 @@
 // Package websocket is a WebSocket client with the surface of gorilla/websocket's client half, over the C ABI of wsdial.
 //
-// A program that dials, reads, writes and closes changes one import line:
+// A program changes one import line:
 //
 //	import websocket "github.com/wsdial/wsdial/bindings/go"
 //
-// # What is here
+// # Building
 //
-// [Dialer] with HandshakeTimeout and Subprotocols, [Conn] with ReadMessage, WriteMessage, SetReadLimit and Close, the
-// message types, the close codes and the errors that belong to them. A field or a method that is not here does not
-// compile: nothing is accepted and then ignored.
+// The package links libwsdial. "make build" at the root of the repository puts its static archive and its header into the
+// package's folder; a program then needs these two lines, said in its own folder:
 //
-// # Limits of this version
+//	go mod edit -require=github.com/wsdial/wsdial/bindings/go@v0.0.0
+//	go mod edit -replace=github.com/wsdial/wsdial/bindings/go=/path/to/wsdial/bindings/go
 //
-// A call that waits, waits inside C and holds an operating-system thread: one for each ReadMessage that is blocked.
-// That is fine for hundreds of connections; the Go runtime ends a process at 10,000 threads. A dial that its context
-// gave up comes back at once, and its thread runs on behind it until the handshake timeout, which no limit bounds when
-// HandshakeTimeout is zero and the context has no deadline.
+// With -tags wsdial_dynamic pkg-config is asked for an installed shared library instead. Cgo is needed; nothing outside of the
+// standard library is.
+//
+// # Connections and goroutines
+//
+// No call into C waits. Go dials, reads and writes, under its poller, and C works on the bytes: a connection costs a
+// descriptor and the goroutines that the program starts, and no thread. A connection that waits in ReadMessage on a TCP or
+// unix socket holds no buffer.
+//
+// One goroutine reads at a time, any number write, anybody closes. Somebody must read: pings are answered, and closes met,
+// while a goroutine is in a reading call.
+//
+// # Errors
+//
+// A time-out is a net.Error whose Timeout method says so; a context's error comes as it is. A connection that the server closed
+// is a *[CloseError]; one that was lost is a *[CloseError] with code 1006, or the error of the socket. Everything else is an
+// *[Error] with the number of wsdial.h, a plain value. After Close errors.Is(err, [net.ErrClosed]) holds.
 //
 // # Differences from gorilla/websocket
 //
-//   - Several goroutines may write at once.
-//   - Text is checked for UTF-8 both ways: WriteMessage refuses what is not, ReadMessage fails with close code 1007.
-//   - A server that chooses a subprotocol or an extension that was not offered is refused, with an error for which
-//     errors.Is(err, ErrBadHandshake) holds.
-//   - user:password in the address becomes Basic authorization.
-//   - Close sends a close frame with code 1000 first when none was sent yet; it does not wait for the answer.
-//   - Pings are answered, and closes met, while some goroutine is in ReadMessage; there are no handlers to set.
-//
-// The package links libwsdial statically. Its archive and its header are put into the package's folder by "make build"
-// at the root of the repository.
+//	gorilla/websocket                                this package
+//	---------------------------------------------    ---------------------------------------------------
+//	a read that timed out is the last one            the connection lives on ([Dialer.PermanentTimeouts])
+//	one goroutine writes at a time, else a panic     any number
+//	a write that timed out breaks the connection     it was not taken, or *[PendingError] says it leaves later
+//	reading on after an error panics in the end      the same error each time
+//	text is not checked                              text is UTF-8, both ways (close code 1007)
+//	any close code is sent                           1000 to 1003, 1007 to 1014, 3000 to 4999, or none
+//	any subprotocol of the server's is taken         one that was not offered is refused
+//	user:password in the address is refused          it becomes Basic authorization
+//	a declined or odd extension is an error          declined is fine; what was not offered is refused
+//	a User-Agent is sent                             none, unless the header has one
+//	wss without TLSClientConfig is crypto/tls        libwsdial's TLS; NetConn is the socket
+//	http proxies                                     http, https, socks5, socks5h
+//	ws, wss                                          ws+unix too
+//	Upgrader, Upgrade, Subprotocols, the server      absent: a file that uses both keeps both imports
 package websocket

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package websocket
 
 import (
@@ -109,15 +111,34 @@ func FormatCloseMessage(closeCode int, text string) []byte {
 
 // Families of the numbers in wsdial.h that Go programs are told about by type.
 const (
-	codeUsageReceiver  = -104
-	codeUsageClose     = -108
-	codeOptionValue    = -251
-	codeTimeout        = -304
-	codeRejected       = -501
-	codeHandshakeLast  = -529
-	codeLimitMessage   = -701
-	codeAbnormal       = -801
-	codeAbnormalTLSCut = -802
+	codeUsageKind        = -102
+	codeUsageReceiver    = -104
+	codeUsageCloseCode   = -107
+	codeUsageClose       = -108
+	codeURLSyntax        = -201
+	codeURLScheme        = -202
+	codeOptionValue      = -251
+	codeTimeout          = -304
+	codeCancelled        = -305
+	codeConnect          = -302
+	codeProxyRejected    = -351
+	codeProxyAuth        = -352
+	codeProxyReach       = -353
+	codeProxyAnswer      = -354
+	codeProxyEOF         = -355
+	codeTLS              = -401
+	codeRejected         = -501
+	codeRedirectTo       = -512
+	codeDowngrade        = -513
+	codeHandshakeLast    = -529
+	codeLimitMessage     = -701
+	codeAbnormal         = -801
+	codeHandshakeEOF     = -528
+	codeHandshakeVersion = -521
+	codeHandshakeHead    = -520
+	codeAbnormalTLSCut   = -802
+	codeAbnormalPing     = -803
+	codeInternal         = -901
 )
 
 // Error is a failure that has no type of its own. It is a plain value that holds nothing of C's.
@@ -132,7 +153,7 @@ type Error struct {
 func (e *Error) Error() string { return "websocket: " + e.Message }
 
 // Timeout tells whether a time ran out. With Temporary it makes *Error a net.Error.
-func (e *Error) Timeout() bool { return e.Code == codeTimeout }
+func (e *Error) Timeout() bool { return e.Code == codeTimeout || e.Code == codeAbnormalPing }
 
 // Temporary is part of net.Error.
 func (e *Error) Temporary() bool { return e.Timeout() }
@@ -143,7 +164,9 @@ func (e *Error) Is(target error) bool {
 	case ErrBadHandshake:
 		return e.Code <= codeRejected && e.Code >= codeHandshakeLast
 	case os.ErrDeadlineExceeded, context.DeadlineExceeded:
-		return e.Timeout()
+		return e.Code == codeTimeout
+	case context.Canceled:
+		return e.Code == codeCancelled
 	}
 	return false
 }
@@ -155,3 +178,23 @@ func (e *Error) Unwrap() error {
 	}
 	return syscall.Errno(e.Errno)
 }
+
+// PendingError is the error of a write whose message was taken, but which did not leave whole before Err came about: a
+// deadline, or a context that was done. What is left goes out in front of the next write, so writing the message again
+// would send it twice. A write that failed by any other error took nothing.
+type PendingError struct {
+	Err error
+}
+
+func (e *PendingError) Error() string {
+	return "websocket: the message is not out yet: " + e.Err.Error()
+}
+
+// Unwrap is Err.
+func (e *PendingError) Unwrap() error { return e.Err }
+
+// Timeout tells whether a time ran out. With Temporary it makes *PendingError a net.Error.
+func (e *PendingError) Timeout() bool { return isTimeout(e.Err) }
+
+// Temporary is part of net.Error.
+func (e *PendingError) Temporary() bool { return e.Timeout() }

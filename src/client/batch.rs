@@ -52,7 +52,7 @@ impl Connection {
             }
             match self.next_message(rx, patience) {
                 Turn::Message(kind) => {
-                    rx.large = rx.message.len() > LARGE;
+                    rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
                     let _always = batch.take(kind, &mut rx.message);
                     self.take_what_is_here(rx, batch, most, patience);
                 }
@@ -146,23 +146,33 @@ impl Connection {
     /// as far as the limit of unsent bytes allows: what as many sends would have done.
     fn put_batch(&self, tx: &mut Tx, gather: &mut Gather<'_>) -> Result<(), Lost> {
         let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        let mut deflated = Vec::new();
         while gather.taken < gather.messages.len() && gather.refusal.is_none() {
+            if gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT {
+                break;
+            }
             let (kind, data) = gather.messages.get(gather.taken);
+            deflated.clear();
+            let is_deflated = self.deflate(tx, data, true, &mut deflated).map_err(Lost::Error)?;
+            let (data, reserved) = if is_deflated { (&deflated[..], encoder::DEFLATED) } else { (data, 0) };
             let gathered = if self.secure { tx.plain.len() } else { tx.wire.len() };
             let is_large = data.len() > GATHERED;
             if gathered > 0 && (is_large || gathered + MAX_HEADER + data.len() > portion) {
                 self.write_gathered(tx, gather)?;
             }
-            if gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT || gather.refusal.is_some() {
+            // What was compressed is taken, unless nothing is any more.
+            let is_full = gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT && !is_deflated;
+            if is_full || gather.refusal.is_some() {
                 break;
             }
             if is_large {
-                let over = self.put_message(tx, kind, data, gather.patience())?;
+                let over = self.put_message(tx, kind, data, reserved, gather.patience())?;
                 gather.over = gather.over.or(over);
             } else {
                 let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
                 let room = to.room(MAX_HEADER + data.len()).map_err(|_| no_memory())?;
                 let len = encoder::message_frame(room, kind, data, random::mask_key());
+                room[0] |= reserved;
                 to.fill(len);
             }
             gather.taken += 1;

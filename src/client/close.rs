@@ -20,6 +20,22 @@ impl Connection {
         self.call(wait, |patience| self.close_in(close, patience))
     }
 
+    /// Sends a close frame and leaves the rest to whoever receives: messages are received as before until the peer's close
+    /// frame comes. Nothing limits the wait for that. `Closed`: a close frame was sent, or came, before.
+    pub fn start_close(&self, code: u16, reason: &str) -> Result<Outcome, Error> {
+        let close = Close::to_send(code, reason)?;
+        self.call(Wait::Never, |_| {
+            {
+                let mut link = self.link.lock();
+                if let Some(refusal) = link.refuses() {
+                    return refusal;
+                }
+                link.owe_close(close, Wait::Forever);
+            }
+            Ok(if self.settle(None) { Outcome::Pending } else { Outcome::Done })
+        })
+    }
+
     fn close_in(&self, close: Close, patience: Patience<'_>) -> Result<Outcome, Error> {
         let by = {
             let mut link = self.link.lock();

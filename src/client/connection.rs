@@ -16,13 +16,14 @@ use super::link::Link;
 use super::open::{Opening, Trip};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::{Dialer, History};
+use crate::dialer::{DeflateOptions, Dialer, History};
 use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
 use crate::net::sys;
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Decoder;
+use crate::protocol::deflate::Deflater;
 use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
 use crate::target::{Target, display, route};
@@ -77,6 +78,9 @@ pub struct Connection {
     /// The holder of `tx` waits, or may at any moment.
     pub(super) tx_waits: AtomicBool,
     pub(super) max_message: AtomicU64,
+    /// The level that our messages are compressed with where that is agreed; 0 for not at all.
+    pub(super) deflate_level: AtomicUsize,
+    pub(super) deflate: DeflateOptions,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
     keepalive: Option<Box<(Duration, Option<Duration>)>>,
@@ -156,6 +160,7 @@ pub(super) struct Tx {
     pub(super) plain: Buffer,
     /// Bytes of before `wire`, lent to the caller to be written.
     pub(super) output: Option<Box<Buffer>>,
+    pub(super) deflater: Deflater,
 }
 
 impl Tx {
@@ -200,6 +205,8 @@ impl Connection {
             rx_waits: AtomicBool::new(false),
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
+            deflate_level: AtomicUsize::new(if dialer.deflate.is_offered { dialer.deflate.level.into() } else { 0 }),
+            deflate: dialer.deflate,
             keeps_alive: dialer.keepalive.is_some(),
             keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,

@@ -5,6 +5,7 @@ mod calls;
 mod cancel;
 mod close;
 mod connection;
+mod deflate;
 mod dial;
 mod fill;
 mod keepalive;

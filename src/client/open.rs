@@ -61,7 +61,7 @@ pub(super) struct Opening {
     requested: bool,
     /// There is TLS with the server itself.
     end_to_end: bool,
-    by: Instant,
+    by: Option<Instant>,
     /// Who is told the cookies of the answer, and from which address.
     cookies: Option<(Arc<dyn CookieJar>, String)>,
 }
@@ -79,7 +79,7 @@ impl Opening {
             Some(passage) => (Some(Box::new(Tunnelling { tunnel: passage.tunnel, tls })), passage.tls.map(Box::new)),
             None => (None, tls),
         };
-        let by = now() + OPEN_LIMIT;
+        let by = Some(now() + OPEN_LIMIT);
         let Trip { exchange, cookies, .. } = trip;
         (Opening { tunnel, exchange, requested: false, end_to_end, by, cookies }, tls)
     }
@@ -122,8 +122,8 @@ impl Opening {
         }
     }
 
-    /// When it is awaited no longer.
-    pub(super) fn by(&self) -> Instant {
+    /// When it is awaited no longer, if ever.
+    pub(super) fn by(&self) -> Option<Instant> {
         self.by
     }
 }
@@ -141,6 +141,13 @@ impl Connection {
                 Err(over) => return Ok(over.into()),
             };
             self.rx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
+            if wait == Wait::Forever
+                && self.stream.is_memory()
+                && let Some(opening) = &mut rx.opening
+            {
+                // Whoever moves the bytes limits the wait for them.
+                opening.by = None;
+            }
             let cookies = rx.opening.as_ref().and_then(|opening| opening.cookies.clone());
             let answer = self.open(&mut rx, patience);
             let is_over = rx.opening.is_none();
@@ -204,6 +211,15 @@ impl Connection {
     fn open_step(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Result<Outcome, Error>> {
         let is_shaking = self.secure && self.link.lock().tls.as_ref().is_some_and(|tls| tls.is_handshaking());
         let opening = rx.opening.as_mut()?;
+        if !is_shaking
+            && opening.tunnel.is_none()
+            && !opening.requested
+            && opening.end_to_end
+            && let Some(tls) = &self.link.lock().tls
+        {
+            let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
+            let _ = self.tls_facts.set(Box::new(facts));
+        }
         let phase = opening.phase(is_shaking);
         if !is_shaking
             && let Some(request) = opening.request()
@@ -247,11 +263,8 @@ impl Connection {
                     let error = Error::new(Code::LimitMemory, "there is no memory for what came behind the answer");
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
-                if opening.end_to_end
-                    && let Some(tls) = &self.link.lock().tls
-                {
-                    let facts = (tls.version().unwrap_or_default(), tls.cipher().unwrap_or_default());
-                    let _ = self.tls_facts.set(Box::new(facts));
+                if let Some(deflate) = &agreed.deflate {
+                    rx.decoder.inflate(!deflate.server_no_context_takeover);
                 }
                 rx.opening = None;
                 let _ = self.agreed.set(agreed);
@@ -289,7 +302,7 @@ impl Connection {
 
     fn open_impatient(&self, rx: &mut Rx, over: Over, phase: Phase) -> Option<Result<Outcome, Error>> {
         let opening = rx.opening.as_mut()?;
-        if over == Over::Never && opening.by > now() {
+        if over == Over::Never && opening.by.is_none_or(|by| by > now()) {
             return Some(Ok(Outcome::Again));
         }
         let who = if phase == Phase::Proxy { "proxy" } else { "server" };

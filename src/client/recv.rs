@@ -147,7 +147,8 @@ impl Connection {
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         match self.next_message(rx, patience) {
             Turn::Message(kind) => {
-                rx.large = rx.message.len() > LARGE;
+                // Compressed ones go through the buffer whatever their size.
+                rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
                 message.kind = kind;
                 message.data = std::mem::take(&mut rx.message);
                 Ok(Outcome::Done)

@@ -25,8 +25,18 @@ const SMALL: usize = 1024;
 
 impl Connection {
     /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
-    /// `Done` or `Pending`, whatever ended the wait.
+    /// `Done` or `Pending`, whatever ended the wait. It is compressed where that is agreed, on and worth it.
     pub fn send(&self, kind: Kind, data: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        self.send_whole(kind, data, true, wait)
+    }
+
+    /// The same for a message that is never compressed: because it is compressed already, or holds a secret beside what
+    /// others chose.
+    pub fn send_uncompressed(&self, kind: Kind, data: &[u8], wait: Wait) -> Result<Outcome, Error> {
+        self.send_whole(kind, data, false, wait)
+    }
+
+    fn send_whole(&self, kind: Kind, data: &[u8], may_deflate: bool, wait: Wait) -> Result<Outcome, Error> {
         if kind == Kind::Text && !is_utf8(data) {
             return Err(Error::new(Code::UsageUtf8, "a text message must be UTF-8 (RFC 6455 5.6)"));
         }
@@ -35,9 +45,18 @@ impl Connection {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
+            let mut deflated = Vec::new();
+            let (data, reserved) = match self.deflate(&mut tx, data, may_deflate, &mut deflated) {
+                Ok(false) => (data, 0),
+                Ok(true) => (&deflated[..], encoder::DEFLATED),
+                Err(error) => {
+                    self.leave_tx(tx, Ok(()), Wait::Never.into())?;
+                    return Err(self.about_us(error.in_phase(Phase::Send)));
+                }
+            };
             let put = match data.len() {
-                ..=SMALL => self.put_small(&mut tx, kind, data, patience),
-                _ => self.put_message(&mut tx, kind, data, patience).map(drop),
+                ..=SMALL => self.put_small(&mut tx, kind, data, reserved, patience),
+                _ => self.put_message(&mut tx, kind, data, reserved, patience).map(drop),
             };
             self.leave_tx(tx, put, patience)
         })
@@ -132,9 +151,17 @@ impl Connection {
     }
 
     /// A small message, which most are, leaves without a buffer.
-    fn put_small(&self, tx: &mut Tx, kind: Kind, data: &[u8], patience: Patience<'_>) -> Result<(), Lost> {
+    fn put_small(
+        &self,
+        tx: &mut Tx,
+        kind: Kind,
+        data: &[u8],
+        reserved: u8,
+        patience: Patience<'_>,
+    ) -> Result<(), Lost> {
         let mut frame = [0; MAX_HEADER + SMALL];
         let len = encoder::message_frame(&mut frame, kind, data, random::mask_key());
+        frame[0] |= reserved;
         let mut frame = &frame[..len];
         if self.secure {
             seal(&mut self.link.lock(), frame, &mut tx.wire).map_err(Lost::Error)?;
@@ -162,11 +189,13 @@ impl Connection {
         tx: &mut Tx,
         kind: Kind,
         data: &[u8],
+        reserved: u8,
         patience: Patience<'_>,
     ) -> Result<Option<Over>, Lost> {
         let key = random::mask_key();
         let mut first = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
+        first[0] |= reserved;
         let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
         let (mut header, mut at, mut over) = (&first[..header_len], 0, None);
         while at < data.len() {

@@ -84,7 +84,7 @@ impl Connection {
         }
         let (opening, is_full) = match self.rx.try_lock() {
             Some(rx) if rx.told && matches!(rx.over, Some(Err(_))) => return None,
-            Some(rx) => (rx.opening.as_ref().map(|opening| opening.by()), rx.is_full(self.read_ahead)),
+            Some(rx) => (rx.opening.as_ref().and_then(|opening| opening.by()), rx.is_full(self.read_ahead)),
             None => (None, false),
         };
         let (tick, end_by) = {

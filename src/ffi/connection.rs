@@ -11,7 +11,7 @@ use super::error::ws_error;
 use super::fields::{Fields, c_text, pointer};
 use super::guard;
 use super::message::ws_message;
-use super::status::{WS_NOWAIT, wait};
+use super::status::{WS_NOWAIT, WS_UNCOMPRESSED, wait};
 use crate::client::{Connection, Outcome};
 use crate::error::{Code, Error};
 use crate::protocol::message::Kind;
@@ -37,9 +37,10 @@ struct Facts {
     fields: OnceLock<Fields>,
     local_address: OnceLock<Option<CString>>,
     peer_address: OnceLock<Option<CString>>,
-    tls: OnceLock<Option<(CString, CString)>>,
+    tls: OnceLock<(CString, CString)>,
     /// With a NUL behind it; set once it is known.
     close_reason: OnceLock<Box<[u8]>>,
+    extensions: OnceLock<CString>,
     url: OnceLock<CString>,
     redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
@@ -79,15 +80,23 @@ impl ws_conn {
         }
     }
 
+    /// The agreed extensions, for C; empty while the handshake is under way.
+    pub(super) fn extensions(&self) -> *const c_char {
+        match self.connection.extensions() {
+            "" => c"".as_ptr(),
+            extensions => self.facts().extensions.get_or_init(|| c_text(extensions)).as_ptr(),
+        }
+    }
+
     fn fields(&self) -> &Fields {
         self.facts().fields.get_or_init(|| Fields::new(self.connection.headers()))
     }
 
     fn tls(&self) -> Option<&(CString, CString)> {
-        let tls = self.facts().tls.get_or_init(|| {
-            Some((c_text(self.connection.tls_version()?), c_text(self.connection.tls_cipher().unwrap_or_default())))
-        });
-        tls.as_ref()
+        // Asked too early it is not known, which is no answer to keep.
+        let version = self.connection.tls_version()?;
+        let cipher = self.connection.tls_cipher().unwrap_or_default();
+        Some(self.facts().tls.get_or_init(|| (c_text(version), c_text(cipher))))
     }
 
     fn close_reason(&self) -> Option<&[u8]> {
@@ -165,8 +174,8 @@ pub unsafe extern "C" fn ws_subprotocol(conn: *const ws_conn) -> *const c_char {
 }
 
 /// Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
-/// WS_BINARY. data may be NULL when len is 0; it is neither changed nor kept. Any number of threads may
-/// send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any
+/// WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL when
+/// len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any
 /// later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise.
 /// WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1.
 #[must_use]
@@ -183,9 +192,13 @@ pub unsafe extern "C" fn ws_send(
     unsafe {
         guard::call(error, || {
             let conn = guard::living("conn", conn)?;
-            let kind = data_kind(kind)?;
+            let (kind, may_deflate) = (data_kind(kind & !WS_UNCOMPRESSED)?, kind & WS_UNCOMPRESSED == 0);
             let data = guard::bytes("data", data, len)?;
-            conn.connection.send(kind, data, wait(timeout_ms, None)?)
+            let wait = wait(timeout_ms, None)?;
+            match may_deflate {
+                true => conn.connection.send(kind, data, wait),
+                false => conn.connection.send_uncompressed(kind, data, wait),
+            }
         })
     }
 }
@@ -245,6 +258,30 @@ pub unsafe extern "C" fn ws_close(
             let reason = if reason.is_null() { c"".as_ptr() } else { reason };
             let reason = guard::text("reason", reason, Code::UsageCloseReason)?;
             conn.connection.close(code, reason, wait(timeout_ms, Some(CLOSE_LIMIT))?)
+        })
+    }
+}
+
+/// Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv goes
+/// on with messages until the peer's close comes, and nothing limits the wait for that. Never waits.
+/// WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come, before. After
+/// it ws_close waits for the end. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_start_close(
+    conn: *mut ws_conn,
+    code: c_int,
+    reason: *const c_char,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            let conn = guard::living("conn", conn)?;
+            let code = close_code(code)?;
+            let reason = if reason.is_null() { c"".as_ptr() } else { reason };
+            let reason = guard::text("reason", reason, Code::UsageCloseReason)?;
+            conn.connection.start_close(code, reason)
         })
     }
 }

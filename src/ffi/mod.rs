@@ -11,6 +11,7 @@
 mod answers;
 mod batch;
 mod cancel;
+mod compression;
 mod connection;
 mod dialer;
 mod error;
@@ -26,6 +27,7 @@ mod turns;
 pub use answers::*;
 pub use batch::*;
 pub use cancel::*;
+pub use compression::*;
 pub use connection::*;
 pub use dialer::*;
 pub use error::*;
@@ -43,6 +45,7 @@ mod tests {
         ("answers", include_str!("answers.rs")),
         ("batch", include_str!("batch.rs")),
         ("cancel", include_str!("cancel.rs")),
+        ("compression", include_str!("compression.rs")),
         ("connection", include_str!("connection.rs")),
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),

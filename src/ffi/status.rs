@@ -38,6 +38,8 @@ pub const WS_DEFAULT: c_int = -2;
 pub const WS_TEXT: c_int = 1;
 /// Bytes.
 pub const WS_BINARY: c_int = 2;
+/// With either of them, for ws_send: not to be compressed.
+pub const WS_UNCOMPRESSED: c_int = 64;
 
 /// For bytes from the peer.
 pub const WS_WANT_READ: c_int = 1;
@@ -372,6 +374,7 @@ mod tests {
         take(&mut left, "WANT_READ", 1);
         take(&mut left, "WANT_WRITE", 2);
         take(&mut left, "WANT_BUFFERED", 4);
+        take(&mut left, "UNCOMPRESSED", 64);
         take(&mut left, "STAT_ROUND_TRIP", 1);
         // As on the wire (RFC 8446 4.2.1).
         take(&mut left, "TLS_1_2", 0x0303);

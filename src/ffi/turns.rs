@@ -133,7 +133,8 @@ pub unsafe extern "C" fn ws_dial_memory(
 /// Carries on the handshake of a connection from ws_dial_fd or ws_dial_memory. WS_OK: it is open, and
 /// has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any failure
 /// of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake that never
-/// waits have 45 s. Until it is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1.
+/// waits have 45 s; over memory WS_FOREVER, which does not wait there either, lifts that limit. Until it
+/// is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_handshake(conn: *mut ws_conn, timeout_ms: c_int, error: *mut *mut ws_error) -> c_int {

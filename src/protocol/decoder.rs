@@ -4,6 +4,7 @@
 //! error and the close code for the wire. It knows neither where the bytes come from nor what answers them.
 
 use super::close::Close;
+use super::deflate::Inflater;
 use super::frame::{self, Control, Data, Header, OpCode, violation};
 use super::message::Kind;
 use super::utf8::{Utf8, is_utf8};
@@ -14,6 +15,9 @@ const FIRST_ROOM: usize = 64 * 1024;
 
 /// Less room than this is not worth a read of its own while more payload than that is awaited.
 const LEAST_ROOM: usize = 16 * 1024;
+
+/// Compressed data is inflated in steps of at most so many bytes.
+const INFLATED: usize = 16 * 1024;
 
 /// What the bytes said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,12 @@ pub(crate) struct Decoder {
     /// What the frames of the message have declared so far.
     declared: u64,
     max_message: u64,
+    /// Once permessage-deflate is agreed.
+    inflater: Option<Box<Inflater>>,
+    /// Whether the message is compressed; stays with the last one.
+    is_deflated: bool,
+    /// What was made of the compressed message so far.
+    inflated: u64,
     utf8: Utf8,
     control: Vec<u8>,
     failed: Option<Error>,
@@ -78,6 +88,9 @@ impl Decoder {
             is_final: false,
             declared: 0,
             max_message: 0,
+            inflater: None,
+            is_deflated: false,
+            inflated: 0,
             utf8: Utf8::default(),
             control: Vec::new(),
             failed: None,
@@ -90,6 +103,17 @@ impl Decoder {
     #[inline]
     pub(crate) fn set_max_message(&mut self, bytes: u64) {
         self.max_message = if bytes == 0 { u64::MAX } else { bytes };
+    }
+
+    /// From now on messages may be compressed; `keeps_context` tells whether a message may refer to those before it.
+    pub(crate) fn inflate(&mut self, keeps_context: bool) {
+        self.inflater = Some(Box::new(Inflater::new(keeps_context)));
+    }
+
+    /// Whether the message, the last one if none has begun, is compressed.
+    #[inline]
+    pub(crate) fn is_deflated(&self) -> bool {
+        self.is_deflated
     }
 
     /// Takes bytes off the front of `input` until an event or until it needs more than there is: payload goes behind
@@ -131,6 +155,7 @@ impl Decoder {
             self.grow(message, payload.len()).ok()?;
         }
         message.extend_from_slice(payload);
+        self.is_deflated = false;
         Some((taken, if first == 0x81 { Kind::Text } else { Kind::Binary }))
     }
 
@@ -138,7 +163,7 @@ impl Decoder {
     /// passing through `decode`; 0 when it must be `decode`.
     #[inline]
     pub(crate) fn direct(&self) -> u64 {
-        if self.expect == Expect::Data { self.remaining } else { 0 }
+        if self.expect == Expect::Data && !self.is_deflated { self.remaining } else { 0 }
     }
 
     /// Reserves room in `message` for payload that is awaited: some now, more as it arrives, never on a promise alone,
@@ -191,7 +216,7 @@ impl Decoder {
     fn step(&mut self, input: &[u8], message: &mut Vec<u8>) -> Result<Step, Error> {
         match self.expect {
             Expect::Header => {
-                let Some(header) = Header::parse(input)? else { return Ok(Step::Needs) };
+                let Some(header) = Header::parse(input, self.inflater.is_some())? else { return Ok(Step::Needs) };
                 self.begin(header)?;
                 Ok(Step::Took(header.size))
             }
@@ -199,6 +224,10 @@ impl Decoder {
                 let n = input.len().min(to_usize(self.remaining));
                 if n == 0 && self.remaining > 0 {
                     return Ok(Step::Needs);
+                }
+                if self.is_deflated {
+                    let event = self.take_deflated(&input[..n], message)?;
+                    return Ok(event.map_or(Step::Took(n), |event| Step::Said(n, event)));
                 }
                 if message.capacity() - message.len() <= n {
                     self.grow(message, n)?;
@@ -234,9 +263,12 @@ impl Decoder {
         };
         if self.kind.is_none() {
             self.declared = 0;
+            self.inflated = 0;
+            self.is_deflated = header.is_deflated;
         }
         self.declared = self.declared.saturating_add(header.len);
-        if self.declared > self.max_message {
+        // Of a compressed message what comes out counts.
+        if self.declared > self.max_message && !self.is_deflated {
             return Err(over_limit(self.declared, self.max_message));
         }
         self.kind = Some(kind);
@@ -266,6 +298,64 @@ impl Decoder {
         }
         self.kind = None;
         Ok(Some(Event::Message(kind)))
+    }
+
+    /// Inflates the next bytes of the payload and ends the frame, and the message, when they were the last.
+    fn take_deflated(&mut self, payload: &[u8], message: &mut Vec<u8>) -> Result<Option<Event>, Error> {
+        let kind = self.kind.unwrap_or(Kind::Binary);
+        let mut at = 0;
+        loop {
+            let step = self.inflate_step(&payload[at..], kind, message)?;
+            at += step.0;
+            if !step.1 {
+                break;
+            }
+        }
+        self.remaining -= payload.len() as u64;
+        if self.remaining > 0 {
+            return Ok(None);
+        }
+        self.expect = Expect::Header;
+        if !self.is_final {
+            return Ok(None);
+        }
+        if let Some(inflater) = &mut self.inflater {
+            inflater.finish()?;
+        }
+        if kind == Kind::Text && self.utf8.finish().is_err() {
+            return Err(self.not_utf8(message));
+        }
+        self.kind = None;
+        Ok(Some(Event::Message(kind)))
+    }
+
+    /// One step: what comes out is counted and judged before the next. How much was taken, and whether there may be more.
+    fn inflate_step(&mut self, payload: &[u8], kind: Kind, message: &mut Vec<u8>) -> Result<(usize, bool), Error> {
+        let left = to_usize(self.max_message.saturating_sub(self.inflated).saturating_add(1));
+        let room = (payload.len() * 8 + 512).min(INFLATED).min(left);
+        if message.capacity() - message.len() <= room {
+            self.grow_inflated(message, room, left)?;
+        }
+        let start = message.len();
+        let Some(inflater) = &mut self.inflater else { return Ok((payload.len(), false)) };
+        let step = inflater.step(payload, message, room)?;
+        self.inflated += (message.len() - start) as u64;
+        if self.inflated > self.max_message {
+            return Err(inflates_over(self.max_message));
+        }
+        if kind == Kind::Text && self.utf8.feed(&message[start..]).is_err() {
+            return Err(self.not_utf8(message));
+        }
+        Ok((step.taken, step.is_full))
+    }
+
+    /// Makes room for `room` inflated bytes and one more: doubled, but no more than the message may become.
+    #[cold]
+    fn grow_inflated(&self, message: &mut Vec<u8>, room: usize, left: usize) -> Result<(), Error> {
+        let len = message.len();
+        let doubled = (2 * message.capacity() - len).min(left);
+        let room = room.max(doubled).saturating_add(1);
+        message.try_reserve_exact(room).map_err(|_| no_memory(len, room))
     }
 
     fn take_control(&mut self, input: &[u8], event: Event) -> Result<Step, Error> {
@@ -309,7 +399,7 @@ impl Decoder {
     /// RFC 6455 8.1, 7.4.1: 1007 is for data that does not fit the kind of message.
     #[cold]
     fn not_utf8(&self, message: &[u8]) -> Error {
-        let arrived = to_usize(self.declared - self.remaining);
+        let arrived = to_usize(if self.is_deflated { self.inflated } else { self.declared - self.remaining });
         let text = &message[message.len().saturating_sub(arrived)..];
         let (at, how) = match std::str::from_utf8(text) {
             Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
@@ -356,6 +446,12 @@ fn interleaved(opcode: OpCode) -> Error {
 #[cold]
 fn over_limit(declared: u64, max: u64) -> Error {
     let detail = format!("a message of {declared} bytes or more is over the limit of {max} bytes");
+    Error::new(Code::LimitMessage, detail).with_close_code(1009)
+}
+
+#[cold]
+fn inflates_over(max: u64) -> Error {
+    let detail = format!("a compressed message inflates to more than the limit of {max} bytes");
     Error::new(Code::LimitMessage, detail).with_close_code(1009)
 }
 

@@ -13,6 +13,9 @@ pub(crate) const MAX_HEADER: usize = 14;
 /// The longest control frame of a client.
 pub(crate) const MAX_CONTROL: usize = 6 + MAX_CONTROL_PAYLOAD;
 
+/// The bit of a frame's first byte that says that the message which it begins is compressed (RFC 7692 6.1).
+pub(crate) const DEFLATED: u8 = frame::RSV1;
+
 /// The opcodes of control frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {

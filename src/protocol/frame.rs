@@ -18,7 +18,9 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 const MAX_SERVER_HEADER: usize = 10;
 
 const FIN: u8 = 0x80;
-const RSV: [(u8, &str); 3] = [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")];
+/// The frame begins a compressed message (RFC 7692 6).
+pub(crate) const RSV1: u8 = 0x40;
+const RSV: [(u8, &str); 3] = [(RSV1, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")];
 const MASK: u8 = 0x80;
 const LEN_16: u8 = 126;
 const LEN_64: u8 = 127;
@@ -32,23 +34,26 @@ pub(crate) struct Header {
     pub(crate) len: u64,
     /// How many bytes the header itself has.
     pub(crate) size: usize,
+    /// Whether the message that it begins is compressed.
+    pub(crate) is_deflated: bool,
 }
 
 impl Header {
     /// Reads the header at the start of `input`; `None` while it is incomplete. A violation is told as soon as the byte
-    /// that commits it is there.
+    /// that commits it is there. RSV1 has a meaning where `deflates`.
     #[inline]
-    pub(crate) fn parse(input: &[u8]) -> Result<Option<Header>, Error> {
+    pub(crate) fn parse(input: &[u8], deflates: bool) -> Result<Option<Header>, Error> {
         let Some(&first) = input.first() else { return Ok(None) };
         let is_final = first & FIN != 0;
         let opcode = OpCode::from(first & 0x0f);
-        check_first(first, opcode)?;
+        check_first(first, opcode, deflates)?;
+        let is_deflated = first & RSV1 != 0;
         let Some(&second) = input.get(1) else { return Ok(None) };
         if second & MASK != 0 {
             return Err(masked());
         }
         if second < LEN_16 {
-            return Ok(Some(Header { is_final, opcode, len: second.into(), size: 2 }));
+            return Ok(Some(Header { is_final, opcode, len: second.into(), size: 2, is_deflated }));
         }
         if matches!(opcode, OpCode::Control(_)) {
             return Err(control_size(opcode));
@@ -61,7 +66,7 @@ impl Header {
             (u64::from_be_bytes(*bytes), MAX_SERVER_HEADER)
         };
         check_len(len, size)?;
-        Ok(Some(Header { is_final, opcode, len, size }))
+        Ok(Some(Header { is_final, opcode, len, size, is_deflated }))
     }
 }
 
@@ -112,9 +117,9 @@ pub(crate) fn violation(code: Code, detail: impl Into<String>) -> Error {
 }
 
 #[inline]
-fn check_first(first: u8, opcode: OpCode) -> Result<(), Error> {
+fn check_first(first: u8, opcode: OpCode, deflates: bool) -> Result<(), Error> {
     if first & 0x70 != 0 {
-        return Err(reserved_bit(first));
+        check_reserved(first, opcode, deflates)?;
     }
     match opcode {
         OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => Err(reserved_opcode(first)),
@@ -130,6 +135,24 @@ fn check_len(len: u64, size: usize) -> Result<(), Error> {
         return Err(bad_len(len, size));
     }
     Ok(())
+}
+
+/// RFC 7692 6: RSV1 is for the first frame of a message.
+#[inline]
+fn check_reserved(first: u8, opcode: OpCode, deflates: bool) -> Result<(), Error> {
+    if !deflates || first & 0x70 != RSV1 {
+        return Err(reserved_bit(if deflates { first & !RSV1 } else { first }));
+    }
+    match opcode {
+        OpCode::Data(Data::Continue) | OpCode::Control(_) => Err(deflated_frame(opcode)),
+        OpCode::Data(_) => Ok(()),
+    }
+}
+
+#[cold]
+fn deflated_frame(opcode: OpCode) -> Error {
+    let detail = format!("{} has RSV1 set, which only the first frame of a message may have", name(opcode));
+    violation(Code::ProtocolReservedBit, detail)
 }
 
 #[cold]
@@ -174,7 +197,7 @@ mod tests {
     use super::*;
 
     fn code_of(bytes: &[u8]) -> Code {
-        let error = Header::parse(bytes).unwrap_err();
+        let error = Header::parse(bytes, false).unwrap_err();
         assert_eq!(error.close_code(), 1002);
         error.code()
     }
@@ -191,10 +214,11 @@ mod tests {
             (&[0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], i64::MAX as u64),
         ];
         for (bytes, len) in cases {
-            let expected = Header { is_final: true, opcode: OpCode::Data(Data::Binary), len, size: bytes.len() };
-            assert_eq!(Header::parse(bytes).unwrap(), Some(expected));
+            let (opcode, size) = (OpCode::Data(Data::Binary), bytes.len());
+            let expected = Header { is_final: true, opcode, len, size, is_deflated: false };
+            assert_eq!(Header::parse(bytes, false).unwrap(), Some(expected));
             for cut in 0..bytes.len() {
-                assert_eq!(Header::parse(&bytes[..cut]).unwrap(), None);
+                assert_eq!(Header::parse(&bytes[..cut], false).unwrap(), None);
             }
         }
     }

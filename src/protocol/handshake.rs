@@ -7,9 +7,10 @@ use std::fmt;
 
 use tungstenite::handshake::derive_accept_key;
 
+use super::deflate::{self, Agreement};
 use super::http::{Body, Head, HeadParser, base64, basic_authorization};
 use super::redirect::{self, Redirects};
-use crate::dialer::Dialer;
+use crate::dialer::{DeflateOptions, Dialer};
 use crate::error::{Code, Error, Phase, Rejection, quoted};
 use crate::target::Target;
 
@@ -21,6 +22,10 @@ const MAX_INTERIM: usize = 16;
 pub(crate) struct Agreed {
     /// The server's choice; `None` when it chose none.
     pub(crate) subprotocol: Option<String>,
+    /// permessage-deflate, when the server chose it.
+    pub(crate) deflate: Option<Agreement>,
+    /// The extensions as the server answered, written in our way; empty when there are none.
+    pub(crate) extensions: String,
     /// The answer's head.
     pub(crate) head: Head,
 }
@@ -32,6 +37,7 @@ pub(crate) struct Handshake {
     accept: String,
     offered: Vec<String>,
     require_subprotocol: bool,
+    deflate: DeflateOptions,
     max_body: usize,
     redirects: Option<Box<Redirects>>,
     state: State,
@@ -74,6 +80,7 @@ impl Handshake {
             accept: derive_accept_key(key.as_bytes()),
             offered: dialer.subprotocols.clone(),
             require_subprotocol: dialer.require_subprotocol,
+            deflate: dialer.deflate,
             max_body: dialer.max_rejection_body,
             redirects: Redirects::new(target, dialer),
             state: State::Head { came: Vec::new(), parser: HeadParser::default(), interim: 0 },
@@ -185,13 +192,13 @@ impl Handshake {
         check_upgrade(&head)?;
         check_connection(&head)?;
         check_accept(&head, &self.accept)?;
-        check_extensions(&head)?;
+        let (deflate, extensions) = deflate::answered(&head.headers, &self.deflate)?.unzip();
         let subprotocol = check_subprotocol(&head, &self.offered)?;
         if subprotocol.is_none() && self.require_subprotocol {
             let text = format!("the server chose none of the offered subprotocols ({})", self.offered.join(", "));
             return Err(Error::new(Code::HandshakeNoSubprotocol, text));
         }
-        Ok(Agreed { subprotocol, head })
+        Ok(Agreed { subprotocol, deflate, extensions: extensions.unwrap_or_default(), head })
     }
 }
 
@@ -218,6 +225,9 @@ fn request(target: &Target, dialer: &Dialer, key: &str, mut cookies: Option<&[u8
     push_field(&mut bytes, "Sec-WebSocket-Version", b"13");
     if !dialer.subprotocols.is_empty() {
         push_field(&mut bytes, "Sec-WebSocket-Protocol", dialer.subprotocols.join(", ").as_bytes());
+    }
+    if let Some(offer) = deflate::offer(&dialer.deflate) {
+        push_field(&mut bytes, "Sec-WebSocket-Extensions", offer.as_bytes());
     }
     // A user who sets Authorization has said more precisely what is wanted than the address has.
     if let Some((user, password)) = redirect::credentials(target, dialer)
@@ -284,16 +294,6 @@ fn check_accept(head: &Head, accept: &str) -> Result<(), Error> {
     }
     let text = format!("the server's Sec-WebSocket-Accept is {}, expected \"{accept}\"", quoted(value));
     Err(Error::new(Code::HandshakeAccept, text))
-}
-
-fn check_extensions(head: &Head) -> Result<(), Error> {
-    match head.headers.tokens("sec-websocket-extensions").next() {
-        None => Ok(()),
-        Some(extension) => {
-            let text = format!("the server chose the extension {}, none was offered", quoted(extension));
-            Err(Error::new(Code::HandshakeExtension, text))
-        }
-    }
 }
 
 fn check_subprotocol(head: &Head, offered: &[String]) -> Result<Option<String>, Error> {

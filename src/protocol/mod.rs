@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod close;
 pub(crate) mod connect;
 pub(crate) mod decoder;
+pub(crate) mod deflate;
 pub(crate) mod encoder;
 pub(crate) mod frame;
 pub(crate) mod handshake;

@@ -61,7 +61,10 @@ int main(int argc, char **argv) {
     base = argv[1];
     misbehaves = argc > 3 && strcmp(argv[3], "--misbehave") == 0;
     dialer = ws_dialer_new();
-    if (!dialer || ws_dialer_set_max_message(dialer, 0, NULL) != WS_OK) return 1;
+    if (!dialer || ws_dialer_set_max_message(dialer, 0, NULL) != WS_OK ||
+        ws_dialer_set_compression(dialer, 1, NULL) != WS_OK ||
+        ws_dialer_set_compression_level(dialer, 0, 0, 0, NULL) != WS_OK)
+        return 1;
     count = case_count();
     if (count < 0) return 1;
     for (i = 1; i <= count; i++) {

@@ -31,6 +31,7 @@ static void child(ws_conn *conn, ws_dialer *dialer)
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_ping(conn, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_pong(conn, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_flush(conn, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_start_close(conn, 1000, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_close(conn, 1000, NULL, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_process(conn, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_handshake(conn, BOUND, e));

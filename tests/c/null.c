@@ -24,6 +24,7 @@ static void facts(ws_conn *conn)
     CHECK(ws_peer_address(NULL) == NULL);
     CHECK(ws_tls_version(NULL) == NULL);
     CHECK(ws_tls_cipher(NULL) == NULL);
+    CHECK(strcmp(ws_extensions(NULL), "") == 0 && strcmp(ws_extensions(conn), "") == 0);
     CHECK(ws_close_code(NULL) == 0);
     CHECK(ws_close_reason(NULL, &len) == NULL && len == 0);
     CHECK(ws_close_reason(conn, NULL) == NULL);
@@ -149,6 +150,9 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_keepalive(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_read_ahead(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression_params(NULL, 0, 0, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression_level(NULL, 0, 0, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_redirects(NULL, 1, e));
@@ -208,6 +212,7 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(NULL, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_pong(conn, NULL, 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_flush(NULL, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_start_close(NULL, 1000, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, &batch, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(conn, BOUND, 0, 0, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_batch(NULL, BOUND, 0, 0, NULL, e));
@@ -218,6 +223,7 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, "x", NULL, 1, BOUND, &taken, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, NULL, NULL, NULL, 1, BOUND, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_compression(NULL, 1, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_handshake(NULL, BOUND, e));
     EXPECT_TWICE(WS_OK, ws_handshake(conn, BOUND, e));

@@ -48,6 +48,7 @@ int main(int argc, char **argv)
     EXPECT_TWICE(WS_E_INTERNAL, ws_ping(conn, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_INTERNAL, ws_pong(conn, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_INTERNAL, ws_flush(conn, BOUND, e));
+    EXPECT_TWICE(WS_E_INTERNAL, ws_start_close(conn, 1000, NULL, e));
     EXPECT_TWICE(WS_E_INTERNAL, ws_close(conn, 1000, NULL, BOUND, e));
     EXPECT_TWICE(WS_E_INTERNAL, ws_set_max_message(conn, 1, e));
     EXPECT_TWICE(WS_E_INTERNAL, ws_test_panic(conn, e));

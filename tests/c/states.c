@@ -100,6 +100,27 @@ static void open_then_closed(int secure)
     ws_message_free(&message);
 }
 
+/* A close frame leaves, and receiving goes on: what came before the peer's answer is not lost. */
+static void started_close(int secure)
+{
+    ws_conn *conn = connect_to(secure, "/echo");
+    ws_message message = WS_MESSAGE_INIT;
+
+    EXPECT(WS_OK, ws_send(conn, WS_TEXT, "x", 1, BOUND, e));
+    EXPECT(WS_E_USAGE_CLOSE_CODE, ws_start_close(conn, 1005, NULL, e));
+    EXPECT(WS_E_USAGE_CLOSE_REASON, ws_start_close(conn, 0, "why", e));
+    EXPECT(WS_OK, ws_start_close(conn, 4000, "enough", e));
+    EXPECT(WS_CLOSED, ws_start_close(conn, 4001, NULL, e));
+    EXPECT(WS_CLOSED, ws_send(conn, WS_TEXT, "x", 1, BOUND, e));
+    EXPECT(WS_OK, ws_recv(conn, BOUND, &message, e));
+    CHECK(message.len == 1);
+    EXPECT(WS_CLOSED, ws_recv(conn, BOUND, &message, e));
+    CHECK(ws_close_code(conn) == 4000);
+    EXPECT(WS_OK, ws_close(conn, 1000, NULL, BOUND, e));
+    ws_conn_free(conn);
+    ws_message_free(&message);
+}
+
 static void closed_by_the_peer(void)
 {
     /* "last", then a close frame: 4001 and a reason with a NUL in it, "a\0b" */
@@ -193,6 +214,8 @@ int main(int argc, char **argv)
     start(argc, argv);
     open_then_closed(0);
     open_then_closed(1);
+    started_close(0);
+    started_close(1);
     closed_by_the_peer();
     failed_by_the_peer("/raw/c10178", WS_E_PROTOCOL_RESERVED_BIT, 1002);
     failed_by_the_peer("/raw/8300", WS_E_PROTOCOL_OPCODE, 1002);

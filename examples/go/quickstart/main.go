@@ -2,6 +2,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"time"
@@ -24,7 +26,15 @@ func run(arguments []string) error {
 	dialer := websocket.Dialer{
 		HandshakeTimeout: 45 * time.Second,
 		Subprotocols:     []string{"json"},
-		RootCAFile:       ca,
+	}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return err
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(pem)
+		dialer.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
 	c, _, err := dialer.Dial(url, nil)
 	if err != nil {

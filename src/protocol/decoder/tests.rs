@@ -4,6 +4,7 @@
 use super::*;
 use crate::protocol::message::Kind::{Binary, Text};
 
+mod deflate;
 mod memory;
 mod random;
 mod rules;

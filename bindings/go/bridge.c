@@ -1,0 +1,154 @@
+#include "bridge.h"
+
+#include <string.h>
+
+static const wsgo_output nothing;
+
+static void drop(ws_error **error)
+{
+    ws_error_free(*error);
+    *error = NULL;
+}
+
+int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error **error)
+{
+    const char *from = data;
+
+    *error = NULL;
+    while (len > 0) {
+        size_t room = 0;
+        void *to = ws_input(conn, &room);
+        int result;
+
+        if (!to) {
+            break; /* the end has been met: nothing that comes behind it counts */
+        }
+        room = room < len ? room : len;
+        memcpy(to, from, room);
+        result = ws_input_done(conn, room, error);
+        if (result != WS_OK) {
+            return result;
+        }
+        from += room;
+        len -= room;
+    }
+    return ended ? ws_input_done(conn, 0, error) : WS_OK;
+}
+
+int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message *message, void *block, size_t room,
+              wsgo_batch *batch, ws_error **error)
+{
+    size_t used = 0;
+    int result = wsgo_feed(conn, data, len, ended, error);
+
+    batch->count = 0;
+    batch->has_long = 0;
+    if (result != WS_OK) {
+        batch->result = result;
+        return result;
+    }
+    do {
+        result = ws_recv(conn, WS_NOWAIT, message, error);
+        if (result != WS_OK) {
+            break;
+        }
+        if (message->len > room - used) {
+            batch->has_long = 1;
+            break;
+        }
+        memcpy((char *)block + used, message->data, message->len);
+        used += message->len;
+        batch->kinds[batch->count] = (unsigned char)message->kind;
+        batch->ends[batch->count++] = (uint32_t)used;
+    } while (batch->count < WSGO_BATCH);
+    if (batch->count > 0 && result < 0) {
+        /* It is told again, behind the messages that came before it. */
+        drop(error);
+        result = WS_OK;
+    }
+    batch->result = result;
+    batch->wants = ws_wants(conn);
+    return result;
+}
+
+/* Copies out what fits and takes it; what is too long for that stays, lent. */
+static int show(ws_conn *conn, void *buffer, size_t room, wsgo_output *output, ws_error **error)
+{
+    *output = nothing;
+    for (;;) {
+        size_t len = 0;
+        const void *bytes = ws_output(conn, &len);
+        int result;
+
+        if (!bytes) {
+            return WS_OK;
+        }
+        if (len > room - output->copied) {
+            if (output->copied > 0) {
+                output->more = 1;
+            } else {
+                output->lent = bytes;
+                output->lent_len = len;
+            }
+            return WS_OK;
+        }
+        memcpy((char *)buffer + output->copied, bytes, len);
+        output->copied += len;
+        result = ws_output_done(conn, len, error);
+        if (result != WS_OK) {
+            return result;
+        }
+    }
+}
+
+int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
+              ws_error **error)
+{
+    int shown, result;
+
+    *error = NULL;
+    *output = nothing;
+    switch (kind) {
+    case 9:
+        result = ws_ping(conn, data, len, WS_NOWAIT, error);
+        break;
+    case 10:
+        result = ws_pong(conn, data, len, WS_NOWAIT, error);
+        break;
+    default:
+        result = ws_send(conn, kind, data, len, WS_NOWAIT, error);
+    }
+    if (result < 0) {
+        return result;
+    }
+    shown = show(conn, buffer, room, output, error);
+    return shown < 0 ? shown : result;
+}
+
+int wsgo_output_next(ws_conn *conn, size_t done, void *buffer, size_t room, wsgo_output *output, ws_error **error)
+{
+    int result = WS_OK;
+
+    *error = NULL;
+    *output = nothing;
+    if (done > 0) {
+        result = ws_output_done(conn, done, error);
+    }
+    return result == WS_OK ? show(conn, buffer, room, output, error) : result;
+}
+
+int wsgo_handshake(ws_conn *conn, const void *data, size_t len, int ended, void *buffer, size_t room,
+                   wsgo_output *output, ws_error **error)
+{
+    int result = wsgo_feed(conn, data, len, ended, error), shown;
+    ws_error *ignored = NULL;
+
+    *output = nothing;
+    if (result == WS_OK) {
+        result = ws_handshake(conn, WS_NOWAIT, error);
+    }
+    /* After a failure too: a TLS alert is among it. */
+    shown = show(conn, buffer, room, output, &ignored);
+    ws_error_free(ignored);
+    return result < 0 || shown == WS_OK ? result : shown;
+}

@@ -1,0 +1,49 @@
+/* What the Go package calls: a few functions of wsdial.h in one, as each crossing from Go to C costs as much as decoding a
+ * message. Nothing here waits, keeps a pointer, or holds state of its own. */
+#ifndef WSGO_BRIDGE_H
+#define WSGO_BRIDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "wsdial.h"
+
+#define WSGO_BATCH 256
+
+/* What one call brought: messages copied one behind the other into the caller's block, perhaps one more, too long for it,
+ * in the caller's ws_message, and how it stands. */
+typedef struct wsgo_batch {
+    size_t count;
+    uint32_t ends[WSGO_BATCH];
+    unsigned char kinds[WSGO_BATCH];
+    int has_long; /* the ws_message holds one more, behind those of the block */
+    int result;   /* of the last ws_recv */
+    int wants;
+} wsgo_batch;
+
+/* Bytes to be written: copied into the caller's buffer and taken, or, too many for it, lent until ws_output_done. */
+typedef struct wsgo_output {
+    size_t copied;
+    const void *lent;
+    size_t lent_len;
+    int more; /* something is left that is not shown */
+} wsgo_output;
+
+/* Bytes that came from the peer, and whether that was all. Answers WS_OK, or a failure. */
+int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error **error);
+
+/* wsgo_feed, then what is whole by now. */
+int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message *message, void *block, size_t room,
+              wsgo_batch *batch, ws_error **error);
+
+/* Sends a message or a control frame and shows what is to be written. */
+int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
+              ws_error **error);
+
+/* Takes off done bytes of what was lent and shows what is to be written. */
+int wsgo_output_next(ws_conn *conn, size_t done, void *buffer, size_t room, wsgo_output *output, ws_error **error);
+
+/* wsgo_feed, then the handshake, then what is to be written. */
+int wsgo_handshake(ws_conn *conn, const void *data, size_t len, int ended, void *buffer, size_t room,
+                   wsgo_output *output, ws_error **error);
+
+#endif

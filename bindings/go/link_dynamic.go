@@ -1,0 +1,8 @@
+//go:build cgo && wsdial_dynamic
+
+package websocket
+
+/*
+#cgo pkg-config: wsdial
+*/
+import "C"

@@ -1,0 +1,10 @@
+//go:build cgo && !wsdial_dynamic
+
+package websocket
+
+/*
+#cgo linux,amd64 LDFLAGS: ${SRCDIR}/lib/linux_amd64/libwsdial.a
+#cgo linux,arm64 LDFLAGS: ${SRCDIR}/lib/linux_arm64/libwsdial.a
+#cgo linux LDFLAGS: -lm -ldl -lpthread
+*/
+import "C"

@@ -1,0 +1,355 @@
+//go:build cgo
+
+package websocket
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// reader is what belongs to the goroutine that reads.
+type reader struct {
+	reading  atomic.Bool
+	readErr  error // the end, once it was told
+	ioErr    error // why the stream broke, told behind the messages that came before
+	ended    bool  // the stream has
+	dry      bool  // C has nothing to make a message of
+	noWait   bool
+	readN    int
+	readIO   error
+	readStep func(fd uintptr) bool
+	readBuf  []byte // for what is no socket, which cannot be waited for without one
+}
+
+var errWouldBlock = errors.New("nothing to read now")
+
+// longAgo as a deadline breaks off what waits.
+var longAgo = time.Unix(1, 0)
+
+// ReadMessage returns the next message. It answers pings on the way. The error is *[CloseError] when the server closed or
+// was lost (1006), [ErrReadLimit] for a message over the limit, a net.Error whose Timeout method says so when the read deadline was
+// reached, one for which errors.Is(err, [net.ErrClosed]) holds after Close. All but a time-out are the end of the connection,
+// and each later call returns the same.
+func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
+	return c.ReadContext(context.Background())
+}
+
+// ReadContext is ReadMessage that ends when the context does, with its error. Nothing is lost by that: a later read goes
+// on where it stopped.
+func (c *Conn) ReadContext(ctx context.Context) (messageType int, p []byte, err error) {
+	if err := c.beginRead(); err != nil {
+		return -1, nil, err
+	}
+	defer c.endRead()
+	kind, data, err := c.receive(ctx)
+	if err != nil {
+		return -1, nil, err
+	}
+	p = append(make([]byte, 0, len(data)), data...)
+	c.received()
+	return kind, p, nil
+}
+
+func (c *Conn) beginRead() error {
+	if !c.reading.CompareAndSwap(false, true) {
+		return &Error{Code: codeUsageReceiver, Message: "another goroutine is reading from this connection"}
+	}
+	if !c.h.enter() {
+		c.reading.Store(false)
+		return c.closedError("read")
+	}
+	return nil
+}
+
+func (c *Conn) endRead() {
+	c.h.leave()
+	c.reading.Store(false)
+}
+
+// receive shows the next message where it lies, until received is called.
+func (c *Conn) receive(ctx context.Context) (int, []byte, error) {
+	if k := c.h.kit; k == nil || !k.holdsMessage() {
+		if err := c.fetch(ctx); err != nil {
+			return -1, nil, err
+		}
+	}
+	kind, data := c.h.kit.peek()
+	return kind, data, nil
+}
+
+func (c *Conn) received() {
+	c.h.kit.drop()
+	c.restKit()
+}
+
+// restKit gives the kit back when nothing is in it.
+func (c *Conn) restKit() {
+	if k := c.h.kit; k != nil && !k.holdsMessage() {
+		c.h.kit = nil
+		k.giveBack()
+	}
+}
+
+// fetch brings messages into the kit, or says why there are none.
+func (c *Conn) fetch(ctx context.Context) error {
+	if c.readErr != nil {
+		return c.readErr
+	}
+	if err := ctx.Err(); err != nil {
+		return c.impatient(err)
+	}
+	defer c.restKit()
+	for {
+		var data []byte
+		if c.dry && !c.ended {
+			var err error
+			if data, err = c.readMore(ctx); err != nil {
+				return err
+			}
+		}
+		err, again := c.decode(data)
+		if !again {
+			return err
+		}
+	}
+}
+
+// decode gives bytes to C and takes what is whole; again when nothing is, and nothing is over.
+func (c *Conn) decode(data []byte) (err error, again bool) {
+	if c.h.kit == nil {
+		c.h.kit = takeKit()
+	}
+	k := c.h.kit
+	var raw *C.ws_error
+	ended := C.int(0)
+	if c.ended {
+		ended = 1
+	}
+	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), ended, k.message,
+		unsafe.Pointer(unsafe.SliceData(k.block)), C.size_t(len(k.block)), &k.batch, &raw)
+	k.begin()
+	c.dry = result == C.WS_AGAIN
+	mustWrite := k.batch.wants&C.WS_WANT_WRITE != 0
+	if k.holdsMessage() || result == C.WS_OK {
+		if mustWrite {
+			c.kick()
+		}
+		return nil, !k.holdsMessage()
+	}
+	if result == C.WS_AGAIN {
+		if k.batch.wants&C.WS_WANT_READ == 0 && mustWrite && !c.ended {
+			// It is over, and what tells the server so has to leave before we are told.
+			if c.seeOff() != nil {
+				c.ended = true
+			}
+			c.dry = false
+		} else if mustWrite {
+			c.kick()
+		}
+		if c.ended {
+			if c.ioErr == nil {
+				c.ioErr = &CloseError{Code: CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}
+			}
+			c.readErr = c.ioErr
+			return c.readErr, false
+		}
+		return nil, true
+	}
+	c.readErr = c.ending(result, raw)
+	if k.batch.wants&C.WS_WANT_WRITE != 0 {
+		c.seeOff()
+	}
+	return c.readErr, false
+}
+
+// ending is how the end is told.
+func (c *Conn) ending(result C.int, raw *C.ws_error) error {
+	if result == C.WS_CLOSED {
+		var size C.size_t
+		reason := C.ws_close_reason(c.h.conn, &size)
+		return &CloseError{Code: int(C.ws_close_code(c.h.conn)), Text: C.GoStringN(reason, C.int(size))}
+	}
+	failure := makeError(result, raw)
+	switch failure.Code {
+	case codeLimitMessage:
+		return ErrReadLimit
+	case codeAbnormal, codeAbnormalTLSCut:
+		if c.ioErr != nil {
+			return c.ioErr
+		}
+		return &CloseError{Code: CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}
+	}
+	return failure
+}
+
+// readMore waits for bytes from the stream. At its end it says so in c.ended, and the error is that of a time-out, of a
+// context, or of Close.
+func (c *Conn) readMore(ctx context.Context) ([]byte, error) {
+	if ctx.Done() == nil {
+		return c.readStream(ctx, false)
+	}
+	if c.raw != nil {
+		// Most often something is there.
+		data, err := c.readStream(ctx, true)
+		if err != errWouldBlock {
+			return data, err
+		}
+	}
+	mended := c.breakReads(ctx)
+	data, err := c.readStream(ctx, false)
+	mended()
+	return data, err
+}
+
+func (c *Conn) readStream(ctx context.Context, noWait bool) ([]byte, error) {
+	var data []byte
+	var n int
+	var err error
+	if c.raw != nil {
+		c.noWait = noWait
+		if err = c.raw.Read(c.readStep); err == nil {
+			n, err = c.readN, c.readIO
+		}
+		if n > 0 {
+			return c.h.kit.in[:n], nil
+		}
+		if err == errWouldBlock {
+			return nil, err
+		}
+	} else {
+		n, err = c.netConn.Read(c.roomToRead())
+		c.readN = n
+		if n > 0 {
+			data = c.readBuf[:n]
+		}
+	}
+	if err == nil || c.closed.Load() {
+		if c.closed.Load() {
+			return nil, c.closedError("read")
+		}
+		return data, nil
+	}
+	if isTimeout(err) {
+		if n > 0 || c.isOver() {
+			return data, nil
+		}
+		if cause := ctx.Err(); cause != nil {
+			return nil, c.impatient(cause)
+		}
+		return nil, c.impatient(timeoutError("read", c, err))
+	}
+	c.ended = true
+	if err != io.EOF && !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		c.ioErr = err
+	}
+	return data, nil
+}
+
+// readSocket is one read from the socket. The kit is taken for it and, where there is nothing to read, given back before
+// the wait.
+func (c *Conn) readSocket(fd uintptr) bool {
+	if c.h.kit == nil {
+		c.h.kit = takeKit()
+	}
+	in := c.h.kit.in
+	if c.readSize > 0 && c.readSize < len(in) {
+		in = in[:c.readSize]
+	}
+	for {
+		n, err := syscall.Read(int(fd), in)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			c.readN, c.readIO = 0, errWouldBlock
+			c.restKit()
+			return c.noWait
+		case err != nil:
+			c.readN, c.readIO = 0, &net.OpError{Op: "read", Net: c.RemoteAddr().Network(), Source: c.LocalAddr(),
+				Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", err)}
+		case n == 0:
+			c.readN, c.readIO = 0, io.EOF
+		default:
+			c.readN, c.readIO = n, nil
+		}
+		return true
+	}
+}
+
+// roomToRead is a buffer of the connection's own, as large as the reads were so far.
+func (c *Conn) roomToRead() []byte {
+	const least, most = 4 << 10, 32 << 10
+	switch size := len(c.readBuf); {
+	case size == 0 && c.readSize > 0:
+		c.readBuf = make([]byte, max(c.readSize, 256))
+	case size == 0:
+		c.readBuf = make([]byte, least)
+	case c.readSize == 0 && c.readN == size && size < most:
+		c.readBuf = make([]byte, 2*size)
+	}
+	return c.readBuf
+}
+
+// breakReads lets the context break off reads, until the answered function is called, which puts the user's deadline back.
+func (c *Conn) breakReads(ctx context.Context) (mended func()) {
+	broken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.deadlines.Lock()
+		c.readsBroken = true
+		c.netConn.SetReadDeadline(longAgo)
+		c.deadlines.Unlock()
+		close(broken)
+	})
+	return func() {
+		if stop() {
+			return
+		}
+		<-broken
+		c.deadlines.Lock()
+		defer c.deadlines.Unlock()
+		if !c.over {
+			c.readsBroken = false
+			c.netConn.SetReadDeadline(c.readDeadline)
+		}
+	}
+}
+
+// impatient is the error of a read that was broken off, which is the last one where timeouts are permanent.
+func (c *Conn) impatient(err error) error {
+	if c.permanent {
+		c.readErr = err
+	}
+	return err
+}
+
+func (c *Conn) isOver() bool {
+	c.deadlines.Lock()
+	defer c.deadlines.Unlock()
+	return c.over
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}
+
+// timeoutError names the operation: the poller knows a raw one only.
+func timeoutError(op string, c *Conn, err error) error {
+	if c.raw == nil {
+		return err
+	}
+	return &net.OpError{Op: op, Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
+		Err: os.ErrDeadlineExceeded}
+}
