@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall header bench autobahn flood fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist header bench autobahn flood fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,7 +30,10 @@ install: ## headers, libraries, wsdial.pc and the CMake package under PREFIX (/u
 uninstall: ## take them away again, with the same PREFIX, LIBDIR and DESTDIR
 	@tools/install.sh uninstall
 
-header: ## write include/wsdial.h anew from src/ffi
+dist: ## archives for others in dist/: source, SDK, Go module, wheel, bill of materials, checksums
+	@tools/dist.sh
+
+header: ## write include/wsdial.h anew from src/ffi, and what is made of it
 	@tools/header.sh
 
 bench: ## our C client beside its peers
