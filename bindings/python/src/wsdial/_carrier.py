@@ -64,9 +64,9 @@ class Carrier:
         """As ``ws_recv_batch``."""
         return self._until(handle, ms, lambda: fast.ws_recv_batch(handle, _lib.NOWAIT, size, count, out, error))
 
-    def ws_recv_into(self, handle: c_void_p, ms: int, room: Any, size: Any, out: Any, error: Any) -> int:
+    def ws_recv_into(self, handle: c_void_p, ms: int, *more: Any) -> int:
         """As ``ws_recv_into``."""
-        return self._until(handle, ms, lambda: lib.ws_recv_into(handle, _lib.NOWAIT, room, size, out, error))
+        return self._until(handle, ms, lambda: lib.ws_recv_into(handle, _lib.NOWAIT, *more))
 
     def ws_send(self, handle: c_void_p, kind: int, data: Any, size: Any, ms: int, error: Any) -> int:
         """As ``ws_send``."""

@@ -80,6 +80,12 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ws_ping": (c_int, (_conn, c_void_p, c_size_t, c_int, _errors)),
     "ws_pong": (c_int, (_conn, c_void_p, c_size_t, c_int, _errors)),
     "ws_flush": (c_int, (_conn, c_int, _errors)),
+    "ws_send_fragment": (c_int, (_conn, c_int, c_void_p, c_size_t, c_int, c_int, _errors)),
+    "ws_recv_into": (
+        c_int,
+        (_conn, c_int, c_void_p, c_size_t, POINTER(c_size_t), POINTER(c_int), POINTER(c_int), _errors),
+    ),
+    "ws_set_control": (c_int, (_conn, c_int, c_int, c_int, _errors)),
     "ws_set_max_message": (c_int, (_conn, c_size_t, _errors)),
     "ws_fd": (c_ssize_t, (_conn,)),
     "ws_wants": (c_int, (_conn,)),

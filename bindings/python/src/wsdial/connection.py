@@ -12,13 +12,13 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from ctypes import byref, c_size_t, c_uint64, c_void_p, string_at
+from ctypes import byref, c_int, c_size_t, c_uint64, c_void_p, string_at
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, Optional
 
 from . import _lib
 from ._lib import held, lib
-from ._memory import buffer_of
+from ._memory import buffer_of, room_of
 from ._servicing import servicer
 from .exceptions import (
     ConcurrencyError,
@@ -46,12 +46,26 @@ SLICE = 500
 # As much as one call brings when messages come in a storm.
 BATCH_BYTES, BATCH_MESSAGES = c_size_t(2**16), c_size_t(256)
 
+# As much as recv_streaming gives at once.
+PIECE = 2**16
+
+# The least memory for a piece: a control frame's.
+CONTROL = 125
+
 # A lone message is fetched by itself; after so many of them a batch is tried again.
 LONE = 8
 
 _message_fields = struct.Struct("@NNi").unpack_from
 _batch_fields = struct.Struct("@4N").unpack_from
 _main_thread = threading.main_thread()
+
+
+class Piece(NamedTuple):
+    """What :meth:`ClientConnection.recv_into` received: so many bytes, of text or binary, and whether the message ends."""
+
+    size: int
+    text: bool
+    final: bool
 
 
 class Pong(threading.Event):
@@ -109,7 +123,7 @@ class ClientConnection:
         self._message, self._batch = _lib.MessageStruct(), _lib.BatchStruct()
         self._message_ref, self._batch_ref = byref(self._message), byref(self._batch)
         self._lone = 0
-        self._streaming = False
+        self._in_pieces: str | None = None
         self._draining = False
         # For the servicer: whether a thread is in recv, how often one has been, whether it says so on leaving.
         self._inside = False
@@ -118,9 +132,11 @@ class ClientConnection:
         self._fd = -1
         self._pings: dict[bytes, Pong] = {}
         self._pings_lock = threading.Lock()
+        self._delivers = False
         self._latency: float | None = None
         self._stat_seen = 0
         self._fragmenting: int | None = None
+        self._fragments = threading.Lock()
         self._sent: Close | None = None
         self._closed = False
         self._failure: ConnectionClosed | None = None
@@ -232,6 +248,8 @@ class ClientConnection:
             ConcurrencyError: another thread is receiving.
         """
         try:
+            if self._in_pieces is not None:
+                raise ConcurrencyError(f"cannot call recv before {self._in_pieces} has given the whole message")
             data, kind = self._ready.popleft()
         except IndexError:
             data, kind = self._fetch(timeout)
@@ -247,7 +265,7 @@ class ClientConnection:
     ) -> list[Any]:
         """Receives what is here already, at least one message: waits as :meth:`recv` for the first."""
         ready = self._ready
-        if not ready:
+        if not ready or self._in_pieces is not None:
             ready.appendleft(self._fetch(timeout, batch=True))
         taken: list[tuple[bytes, int]] = []
         try:
@@ -286,8 +304,8 @@ class ClientConnection:
         self._failure = exception
         raise exception
 
-    def _enter(self, what: str) -> None:
-        """Becomes the receiver."""
+    def _enter(self, what: str, goes_on: str | None = None) -> None:
+        """Becomes the receiver; inside a message that is received in pieces only what ``goes_on`` with it may."""
         receiving = self._receiving
         if not receiving.acquire(False):
             if os.getpid() != self._pid:
@@ -296,9 +314,9 @@ class ClientConnection:
                 raise ConcurrencyError(
                     f"cannot call {what} while another thread is already running recv or recv_streaming"
                 )
-        if self._streaming:
+        if self._in_pieces is not None and self._in_pieces != goes_on:
             receiving.release()
-            raise ConcurrencyError(f"cannot call {what} before recv_streaming has given the whole message")
+            raise ConcurrencyError(f"cannot call {what} before {self._in_pieces} has given the whole message")
         self._entered += 1
         self._inside = True
 
@@ -340,16 +358,18 @@ class ClientConnection:
 
     def _receive(self, end: float | None, batch: bool) -> int:
         """One call of the library's, no longer than until ``end``."""
-        if end is not None:
-            left = milliseconds(max(end - time.monotonic(), 0))
-        else:
-            left = _lib.FOREVER
-        if (left < 0 or left > SLICE) and threading.current_thread() is _main_thread:
-            left = SLICE
+        left = self._patience(end)
         if batch or self._lone <= 0:
             return self._ws_recv_batch(self._handle, left, BATCH_BYTES, BATCH_MESSAGES, self._batch_ref, None)
         self._lone -= 1
         return self._ws_recv(self._handle, left, self._message_ref, None)
+
+    def _patience(self, end: float | None) -> int:
+        """How long a call may wait."""
+        left = _lib.FOREVER if end is None else milliseconds(max(end - time.monotonic(), 0))
+        if (left < 0 or left > SLICE) and threading.current_thread() is _main_thread:
+            return SLICE
+        return left
 
     def _take(self) -> tuple[bytes, int] | None:
         """What the library has given: a message, or ``None`` with what it was put where it belongs."""
@@ -402,47 +422,83 @@ class ClientConnection:
         The iterator is to be used up: until it is, nothing else can be received. Where pieces begin and end is the
         network's choice, not the sender's. Raises as :meth:`recv`.
         """
-        self._enter("recv_streaming")
-        self._streaming = True
+        room = bytearray(PIECE)
+        view = memoryview(room)
         decoder: codecs.IncrementalDecoder | None = None
         first = True
-        try:
-            for data, kind, final in self._pieces():
-                if first:
-                    if (kind == _lib.TEXT) if decode is None else decode:
-                        decoder = codecs.getincrementaldecoder("utf-8")()
-                    first = False
-                elif not data and not final:
-                    continue
-                if final:
-                    self._streaming = False
-                if decoder is None:
-                    yield data
-                    continue
+        while True:
+            self._enter("recv_streaming", "recv_streaming" if not first else None)
+            try:
+                piece = self._piece(room, None)
+                self._in_pieces = None if piece.final else "recv_streaming"
+            finally:
+                self._leave()
+            if first and (piece.text if decode is None else decode):
+                decoder = codecs.getincrementaldecoder("utf-8")()
+            data: Any = bytes(view[: piece.size])
+            if decoder is not None:
                 try:
-                    yield decoder.decode(data, final)
+                    data = decoder.decode(data, piece.final)
                 except UnicodeDecodeError as error:
-                    self._streaming = False
+                    self._in_pieces = None
                     self._fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}", error)
-        except ConnectionClosed:
-            self._streaming = False
-            raise
+            if data or first:
+                yield data
+            first = False
+            if piece.final:
+                return
+
+    def recv_into(self, buffer: Any, timeout: float | None = None) -> Piece:
+        """Receives the next piece of a message into writable memory, as much as is here and fits, without a copy.
+
+        A message is begun by the first call and ends with the piece that is ``final``; until then nothing else can be
+        received. The memory must have 125 bytes or more. Raises as :meth:`recv`.
+        """
+        self._enter("recv_into", "recv_into")
+        try:
+            piece = self._piece(buffer, timeout)
+            self._in_pieces = None if piece.final else "recv_into"
+            return piece
         finally:
             self._leave()
 
-    def _pieces(self) -> Iterator[tuple[bytes, int, bool]]:
-        """Pieces of the next message, and whether each is the last."""
+    def _piece(self, buffer: Any, timeout: float | None) -> Piece:
+        """The next piece of data, in the memory; the caller is the receiver."""
+        address, room, keep = room_of(buffer)
+        if room < CONTROL:
+            raise ValueError(f"the memory for a piece has {room} bytes; it needs {CONTROL}")
         if self._failure is not None:
             raise self._failure
         while self._message.kind or self._batch.count:
             taken = self._take()
             if taken is not None:
-                yield (*taken, True)
-                return
+                self._ready.append(taken)
         if self._ready:
-            yield (*self._ready.popleft(), True)
-            return
-        yield (b"", 1, True)  # DEV
+            return self._piece_of_ready(buffer, room)
+        end = None if timeout is None else time.monotonic() + max(timeout, 0)
+        size, kind, final = c_size_t(), c_int(), c_int()
+        places = byref(size), byref(kind), byref(final)
+        while True:
+            result = self._calls.ws_recv_into(self._handle, self._patience(end), address, room, *places, None)
+            if result == _lib.OK:
+                if kind.value <= _lib.BINARY:
+                    del keep
+                    return Piece(size.value, kind.value == _lib.TEXT, bool(final.value))
+                self._sorted(bytes(memoryview(buffer).cast("B")[: size.value]), kind.value)
+            elif result in (_lib.TIMEOUT, _lib.AGAIN):
+                if end is not None and time.monotonic() >= end:
+                    raise TimeoutError(f"timed out in {timeout} s")
+            elif result != _lib.INTERRUPTED:
+                raise self._ended(result)
+
+    def _piece_of_ready(self, buffer: Any, room: int) -> Piece:
+        """A piece of a message that was fetched whole."""
+        data, kind = self._ready.popleft()
+        piece, rest = data[:room], data[room:]
+        memoryview(buffer).cast("B")[: len(piece)] = piece
+        if rest:
+            self._ready.appendleft((rest, kind))
+        return Piece(len(piece), kind == _lib.TEXT, not rest)
 
     # Sending.
 
@@ -511,9 +567,17 @@ class ClientConnection:
         if self._fragmenting is not None and self._fragmenting == threading.get_ident():
             raise ConcurrencyError("cannot call send while this thread is sending the pieces of another message")
         kind = _lib.TEXT if (is_text if text is None else text) else _lib.BINARY
-        self._send_piece(kind, chunk, False)
+        with self._fragments:
+            self._send_begun(kind, chunk, chunks)
+
+    def _send_begun(self, kind: int, chunk: Any, chunks: Iterator[Any]) -> None:
+        """Sends a message whose first piece is there."""
+        is_text = isinstance(chunk, str)
         self._fragmenting = threading.get_ident()
+        begun = False
         try:
+            self._send_piece(kind, chunk, False)
+            begun = True
             for chunk in chunks:
                 if isinstance(chunk, str) is not is_text or (not is_text and buffer_of(chunk) is None):
                     raise TypeError("the pieces must all be str, or all be bytes-like")
@@ -524,7 +588,8 @@ class ClientConnection:
         except BaseException:
             # Half a message is out, and there is no way to take it back.
             self._fragmenting = None
-            self.close(CloseCode.INTERNAL_ERROR, "error in fragmented message")
+            if begun:
+                self.close(CloseCode.INTERNAL_ERROR, "error in fragmented message")
             raise
         finally:
             self._fragmenting = None
@@ -572,7 +637,10 @@ class ClientConnection:
         self._send_control(self._calls.ws_pong, _control(data))
 
     def _deliver_control(self) -> None:
-        pass  # DEV
+        """Lets pongs come as messages, from the first ping on that somebody may wait for."""
+        if not self._delivers:
+            self._delivers = True
+            held.ws_set_control(self._handle, 1, 1, 1, None)
 
     def _send_control(self, function: Callable[..., int], raw: bytes) -> None:
         error = c_void_p()
@@ -755,7 +823,7 @@ class ClientConnection:
             if not self._receiving.acquire(False):
                 return
             try:
-                while len(self._ready) < (self._read_ahead or sys.maxsize) and not self._streaming:
+                while len(self._ready) < (self._read_ahead or sys.maxsize) and self._in_pieces is None:
                     if not (self._message.kind or self._batch.count):
                         result = self._ws_recv(self._handle, _lib.NOWAIT, self._message_ref, None)
                         if ends_connection(result):
