@@ -6,7 +6,7 @@ mod common;
 use common::c::{self, Build};
 use common::server;
 
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: &[&str] = &[
     "null.c",
     "message.c",
     "batch.c",
@@ -61,7 +61,7 @@ fn valgrind_finds_nothing_over_tls() {
     let server = server::start();
     let suppressions = format!("--suppressions={}", c::root().join("tests/c/valgrind.supp").display());
     let runner = [VALGRIND.runner, &[&suppressions]].concat();
-    for name in PROGRAMS.into_iter().filter(|name| *name != "memory.c") {
+    for name in PROGRAMS.iter().filter(|name| **name != "memory.c") {
         c::run(name, &Build { runner: &runner, tag: "valgrind-tls", ..VALGRIND }, &server.arguments());
     }
 }

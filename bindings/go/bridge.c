@@ -68,6 +68,7 @@ int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message
     }
     batch->result = result;
     batch->wants = ws_wants(conn);
+    batch->ending = result == WS_AGAIN && (batch->wants & WS_WANT_WRITE) && ws_close_code(conn) != 0;
     return result;
 }
 

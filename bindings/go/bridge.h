@@ -18,6 +18,7 @@ typedef struct wsgo_batch {
     int has_long; /* the ws_message holds one more, behind those of the block */
     int result;   /* of the last ws_recv */
     int wants;
+    int ending; /* the end has been met, and what it leads to must be written before it is told */
 } wsgo_batch;
 
 /* Bytes to be written: copied into the caller's buffer and taken, or, too many for it, lent until ws_output_done. */

@@ -140,30 +140,25 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), ended, k.message,
 		unsafe.Pointer(unsafe.SliceData(k.block)), C.size_t(len(k.block)), &k.batch, &raw)
 	k.begin()
-	c.dry = result == C.WS_AGAIN
-	mustWrite := k.batch.wants&C.WS_WANT_WRITE != 0
-	if k.holdsMessage() || result == C.WS_OK {
-		if mustWrite {
-			c.kick()
-		}
-		return nil, !k.holdsMessage()
+	c.dry = result == C.WS_AGAIN && k.batch.ending == 0
+	if k.batch.ending == 0 && k.batch.wants&C.WS_WANT_WRITE != 0 && result >= 0 && result != C.WS_CLOSED {
+		c.kick()
 	}
-	if result == C.WS_AGAIN {
-		if k.batch.wants&C.WS_WANT_READ == 0 && mustWrite && !c.ended {
-			// It is over, and what tells the server so has to leave before we are told.
-			if c.seeOff() != nil {
-				c.ended = true
-			}
-			c.dry = false
-		} else if mustWrite {
-			c.kick()
+	switch {
+	case k.holdsMessage():
+		return nil, false
+	case result == C.WS_OK:
+		return nil, true
+	case result == C.WS_AGAIN && c.ended && k.batch.ending == 0:
+		c.readErr = c.ioErr
+		if c.readErr == nil {
+			c.readErr = &CloseError{Code: CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}
 		}
-		if c.ended {
-			if c.ioErr == nil {
-				c.ioErr = &CloseError{Code: CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}
-			}
-			c.readErr = c.ioErr
-			return c.readErr, false
+		return c.readErr, false
+	case result == C.WS_AGAIN:
+		// What tells the server of the end has to leave before we are told.
+		if k.batch.ending != 0 && c.seeOff() != nil {
+			c.ended = true
 		}
 		return nil, true
 	}

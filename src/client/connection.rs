@@ -97,8 +97,6 @@ pub struct Connection {
     pub(super) generation: u64,
     /// The descriptor goes back to the caller who gave it.
     returned: bool,
-    /// Kept from the start: the system forgets them when the connection is reset.
-    addresses: (Option<SocketAddr>, Option<SocketAddr>),
     url: Box<str>,
     /// The proxy between, for error messages.
     via: Option<Box<str>>,
@@ -193,7 +191,6 @@ impl Connection {
             spent: Spent::default(),
         };
         Connection {
-            addresses: (stream.local_addr(), stream.peer_addr()),
             stream,
             rx: Mutex::new(rx),
             tx: Mutex::new(Tx::default()),
@@ -283,12 +280,12 @@ impl Connection {
 
     /// Our address; `None` on a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.addresses.0
+        self.stream.local_addr()
     }
 
     /// The peer's address; `None` on a unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.addresses.1
+        self.stream.peer_addr()
     }
 
     /// `TLSv1.3`, `TLSv1.2`, or `None` without TLS.
@@ -385,6 +382,9 @@ impl Drop for Connection {
             self.take_leave();
         }
         self.stream.shutdown_write();
+        if self.stream.has_met_end() {
+            return;
+        }
         let mut away = [0; 4096];
         for _ in 0..256 {
             match self.stream.recv(&mut away, false) {

@@ -73,6 +73,13 @@ impl Rx {
     }
 }
 
+impl Rx {
+    /// Whether we have just asked for what is to be read: an answer to the handshake, or to our close frame.
+    fn awaits_answer(&self) -> bool {
+        self.opening.is_some() || (self.drains && self.over.is_none())
+    }
+}
+
 impl Connection {
     /// Reads more.
     pub(super) fn fill(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
@@ -91,8 +98,9 @@ impl Connection {
 
     fn fill_plain(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
         let size = if rx.large { HEADER_READ } else { self.read_size };
+        let awaits = rx.awaits_answer();
         let buffer = &mut rx.plain;
-        let read = self.read_socket(patience, |block| {
+        let read = self.read_socket(patience, awaits, |block| {
             if self.stream.is_memory() {
                 return self.stream.recv(&mut [0], block);
             }
@@ -118,7 +126,7 @@ impl Connection {
             return Filled::End(End::Failed(error));
         }
         let message = &mut rx.message;
-        let read = self.read_socket(patience, |block| self.stream.recv_behind(message, most, block));
+        let read = self.read_socket(patience, false, |block| self.stream.recv_behind(message, most, block));
         match read {
             Ok(Read::Bytes(0)) => Filled::End(End::Eof),
             Ok(Read::Bytes(n)) => match rx.decoder.read_direct(&rx.message, n) {
@@ -141,8 +149,9 @@ impl Connection {
             }
             rx.plain.rest();
             let size = self.read_size;
+            let awaits = rx.awaits_answer();
             let cipher = &mut rx.cipher;
-            let read = self.read_socket(patience, |block| {
+            let read = self.read_socket(patience, awaits, |block| {
                 if self.stream.is_memory() {
                     return self.stream.recv(&mut [0], block);
                 }
@@ -171,7 +180,9 @@ impl Connection {
                 let opened = tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out);
                 (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
             };
-            if has_answers {
+            // What ends a handshake goes out with the request behind it.
+            let has_company = shakes_hands && opened.is_ok();
+            if has_answers && !has_company {
                 self.settle(Some(rx.awake));
             }
             match opened {
@@ -186,18 +197,27 @@ impl Connection {
     }
 
     /// One read from the socket, sleeping as long as `patience` allows. Before it sleeps it sees to what is owed; while
-    /// bytes are unsent it waits for both directions. In the plain case it is one system call.
-    fn read_socket(&self, patience: Patience<'_>, mut read: impl FnMut(bool) -> io::Result<usize>) -> io::Result<Read> {
+    /// bytes are unsent it waits for both directions. In the plain case it is one system call. With `awaits` nothing is
+    /// there yet in all likelihood: it looks for something only after it has slept.
+    fn read_socket(
+        &self,
+        patience: Patience<'_>,
+        awaits: bool,
+        mut read: impl FnMut(bool) -> io::Result<usize>,
+    ) -> io::Result<Read> {
+        let mut sleeps_first = awaits && !patience.may_block() && patience.wait != Wait::Never;
         loop {
             let next_ping = self.tick();
             let unsent = self.settle(Some(false));
-            match read(patience.may_block() && !unsent && next_ping.is_none()) {
-                Ok(n) => {
-                    self.note_bytes();
-                    return Ok(Read::Bytes(n));
+            if !std::mem::take(&mut sleeps_first) {
+                match read(patience.may_block() && !unsent && next_ping.is_none()) {
+                    Ok(n) => {
+                        self.note_bytes();
+                        return Ok(Read::Bytes(n));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
             }
             if self.is_peer_dead() {
                 return Err(io::ErrorKind::TimedOut.into());

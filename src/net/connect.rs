@@ -1,7 +1,7 @@
 //! From an endpoint to a connected socket: all addresses, staggered (RFC 8305), every address's reason kept.
 //!
 //! One poll loop in the caller's thread over non-blocking sockets; the first that connects wins, the others are
-//! closed. The descriptor that comes out is blocking.
+//! closed.
 use std::fmt::Write as _;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -110,7 +110,8 @@ impl Race<'_> {
                 self.running.push(attempt);
                 continue;
             }
-            match attempt.socket.take_error() {
+            let outcome = if watch.has_trouble() { attempt.socket.take_error() } else { Ok(None) };
+            match outcome {
                 Ok(None) => won = self.take(attempt),
                 Ok(Some(error)) | Err(error) => self.failed(attempt.addr, error),
             }
@@ -181,12 +182,12 @@ impl Attempt {
     }
 
     fn into_stream(self) -> io::Result<Stream> {
+        let local = self.socket.local_addr()?;
         // A port nobody listens on may be the very one that the system picked for us: TCP then connects to itself.
-        if self.socket.local_addr()? == self.addr {
+        if local == self.addr {
             return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
         }
-        self.socket.set_nonblocking(false)?;
-        Stream::new(self.socket.into())
+        Stream::connected(self.socket, Some(local), Some(self.addr))
     }
 }
 
@@ -206,9 +207,7 @@ fn connect_unix<'a>(path: &Path, wait: impl Into<Patience<'a>>) -> Result<Stream
         match sys::connect_unix(path) {
             // A unix socket is connected at once or not at all (unix(7)): its queue has room or has none.
             Ok((fd, _)) => {
-                let socket = TcpStream::from(fd);
-                socket.set_nonblocking(false).map_err(|error| refused(&error))?;
-                return Stream::new(socket.into()).map_err(|error| refused(&error));
+                return Stream::connected(TcpStream::from(fd), None, None).map_err(|error| refused(&error));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if wait.over().is_some() {

@@ -3,7 +3,8 @@
 //! "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of entropy":
 //! each thread has a ChaCha20 generator keyed with 256 bits of the operating system's, so a key costs neither a system
 //! call nor the 13 ns that Linux takes to make four bytes. A forked child keys its generators anew: parent and child never mask
-//! with the same keys. Handshake keys come from the operating system each time.
+//! with the same keys. Handshake keys (RFC 6455 4.1: "a nonce consisting of a randomly selected 16-byte value") come from the same
+//! generators.
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,8 @@ pub(crate) fn mask_key() -> [u8; 4] {
 /// 16 fresh bytes for Sec-WebSocket-Key.
 pub(crate) fn handshake_key() -> Result<[u8; 16], Error> {
     let mut key = [0; 16];
-    match getrandom::fill(&mut key) {
+    let filled = SOURCE.try_with(|source| source.borrow_mut().fill(&mut key));
+    match filled.unwrap_or_else(|_| getrandom::fill(&mut key)) {
         Ok(()) => Ok(key),
         Err(cause) => {
             let number = cause.raw_os_error().unwrap_or(0);
@@ -57,16 +59,28 @@ impl Source {
         }
     }
 
+    fn fill(&mut self, key: &mut [u8]) -> Result<(), getrandom::Error> {
+        let generation = sys::fork_generation();
+        let generator = match &mut self.generator {
+            Some(generator) if self.generation == generation => generator,
+            _ => self.renew(generation)?,
+        };
+        generator.fill_bytes(key);
+        Ok(())
+    }
+
     #[cold]
     fn begin(&mut self, generation: u64) -> [u8; 4] {
+        self.renew(generation).map_or_else(|_| makeshift_key(), |generator| generator.next_u32().to_ne_bytes())
+    }
+
+    fn renew(&mut self, generation: u64) -> Result<&mut ChaCha20Rng, getrandom::Error> {
         // A parent's is of no use here, whatever comes next.
         self.generator = None;
         let mut seed = [0; 32];
-        if getrandom::fill(&mut seed).is_err() {
-            return makeshift_key();
-        }
+        getrandom::fill(&mut seed)?;
         self.generation = generation;
-        self.generator.insert(ChaCha20Rng::from_seed(seed)).next_u32().to_ne_bytes()
+        Ok(self.generator.insert(ChaCha20Rng::from_seed(seed)))
     }
 }
 

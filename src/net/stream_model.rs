@@ -135,8 +135,16 @@ fn attempt<T>(
 }
 
 impl Stream {
-    pub(crate) fn new(fd: OwnedFd) -> io::Result<Stream> {
-        Stream::adopt(fd).map_err(|(_, error)| error)
+    pub(crate) fn connected(
+        inner: std::net::TcpStream,
+        _: Option<SocketAddr>,
+        _: Option<SocketAddr>,
+    ) -> io::Result<Stream> {
+        Stream::adopt(inner.into()).map_err(|(_, error)| error)
+    }
+
+    pub(crate) fn has_met_end(&self) -> bool {
+        false
     }
 
     pub(crate) fn adopt(fd: OwnedFd) -> Result<Stream, (OwnedFd, io::Error)> {

@@ -93,6 +93,13 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// Whether the socket has failed or hung up, whatever was wanted.
+    pub(crate) fn has_trouble(&self) -> bool {
+        self.0.revents & TROUBLE != 0
+    }
+}
+
 const TROUBLE: libc::c_short = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
 
 /// Watches of one poll beside the token's: a dial's attempts are few.

@@ -187,7 +187,12 @@ fn better(why: &CertificateError, end: &CertificateDer<'_>, between: &[Certifica
     let between: Vec<Certificate<'_>> = between.iter().filter_map(|der| Certificate::read(der)).collect();
     match why {
         CertificateError::UnknownIssuer => Some(unknown_issuer(&end, &between)),
-        CertificateError::BadSignature => std::iter::once(&end).chain(&between).find_map(weak),
+        CertificateError::BadSignature => {
+            let text =
+                "a signature in the certificate chain is wrong (forged, or made by another authority of the same name)";
+            let weakest = std::iter::once(&end).chain(&between).find_map(weak);
+            Some(weakest.unwrap_or_else(|| Error::new(Code::TlsBadSignature, text)))
+        }
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             let subject = end.subject()?;
             let plain = refusal(&Cause::InvalidCertificate(why.clone())).to_string();

@@ -21,7 +21,7 @@ impl Forger {
         assert!(behind.is_empty());
         let suite = server.tls.negotiated_cipher_suite().unwrap().tls13().unwrap();
         let (sequence, secrets) = server.tls.dangerous_extract_secrets().unwrap().tx;
-        let ConnectionTrafficSecrets::Aes256Gcm { key, iv } = secrets else { panic!("another cipher") };
+        let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else { panic!("another cipher") };
         (client, Forger { encrypter: suite.aead_alg.encrypter(key, iv), sequence })
     }
 
