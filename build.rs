@@ -18,6 +18,7 @@ const SOURCES: &[&str] = &[
     "tls",
     "connection",
     "batch",
+    "pieces",
     "turns",
     "cancel",
     "answers",

@@ -107,6 +107,9 @@ extern "C" {
 #define WS_TEXT          1 /* UTF-8 text */
 #define WS_BINARY        2 /* Bytes */
 #define WS_UNCOMPRESSED 64 /* With either of them, for ws_send: not to be compressed */
+#define WS_CLOSE         8 /* A close frame, where control frames are delivered */
+#define WS_PING          9 /* A ping, likewise */
+#define WS_PONG         10 /* A pong, likewise */
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
@@ -301,6 +304,13 @@ WS_MUST_USE int ws_dialer_set_keepalive(ws_dialer *dialer, int ping_ms, int pong
  * message is always read. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, size_t bytes,
                                          ws_error **error);
+
+/* With on not 0 pings, pongs and closes come as messages too; ws_set_control has it at length, and
+ * changes it for one connection. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_control_delivery(ws_dialer *dialer, int on, ws_error **error);
+
+/* With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_auto_pong(ws_dialer *dialer, int on, ws_error **error);
 
 /* With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any
  * other call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It
@@ -506,6 +516,39 @@ void ws_batch_free(ws_batch *batch);
 WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const void *data,
                               const size_t *offsets, size_t count, int timeout_ms, size_t *taken,
                               ws_error **error);
+
+/* ---- One message in pieces ------------------------------------------------------------------- */
+
+/* Sends a message in fragments, of which this is the next: is_final 0 for all but the last. kind is
+ * the message's, and may be 0 behind the first. The message is the connection's: whoever sends the
+ * next fragment goes on with it. Until the last one ws_send and ws_send_batch wait their time, and
+ * fail with WS_NOWAIT (WS_E_USAGE_STATE), so do not call them from the thread that is to send the
+ * rest; pings, pongs and ws_close go between. Each fragment is taken whole or not at all, results
+ * as for ws_send. Text may be cut inside a character. Since 0.1. */
+WS_MUST_USE int ws_send_fragment(ws_conn *conn, int kind, const void *data, size_t len,
+                                 int is_final, int timeout_ms, ws_error **error);
+
+/* Receives the next piece of a message into buffer, as much as is here and has room: *len bytes of
+ * it, *kind what the message is, *is_final 1 when it ends with this piece, which may then be empty.
+ * A message of any length in memory of one size, read straight into it without TLS. Results as for
+ * ws_recv; any but WS_OK sets *len, *kind and *is_final to 0. size 0 is WS_E_USAGE_LENGTH, and so
+ * are less than 125 where control frames are delivered, which come whole between pieces. Text is
+ * checked as it comes and may be cut inside a character; the message limit counts it all. Inside a
+ * message that was begun by this ws_recv and ws_recv_batch fail (WS_E_USAGE_STATE). Since 0.1. */
+WS_MUST_USE int ws_recv_into(ws_conn *conn, int timeout_ms, void *buffer, size_t size, size_t *len,
+                             int *kind, int *is_final, ws_error **error);
+
+/* ---- Control frames -------------------------------------------------------------------------- */
+
+/* What becomes of control frames from the next one on. deliver: pings, pongs and closes come as
+ * messages of kind WS_PING, WS_PONG and WS_CLOSE, whose data is the frame's payload (a close's code
+ * in two bytes, the higher first, and the reason), in order with the others, and before a message
+ * that they come in the middle of. auto_pong 0: pings are not answered but by ws_pong. auto_close
+ * 0: the peer's close is answered by ws_close, or the connection is shut after 5 s; a message in
+ * fragments may be ended before. WS_CLOSED comes behind the close either way. The defaults are 0,
+ * 1, 1. Since 0.1. */
+WS_MUST_USE int ws_set_control(ws_conn *conn, int deliver, int auto_pong, int auto_close,
+                               ws_error **error);
 
 /* ---- Event loops ----------------------------------------------------------------------------- */
 

@@ -78,6 +78,8 @@ pub struct Dialer {
     pub(crate) keepalive: Option<(Duration, Option<Duration>)>,
     /// How many messages and bytes `process` reads ahead.
     pub(crate) read_ahead: (usize, usize),
+    pub(crate) delivers_control: bool,
+    pub(crate) auto_pong: bool,
     /// Whether a handled signal ends a wait.
     pub(crate) interruptible: bool,
     pub(crate) deflate: DeflateOptions,
@@ -112,6 +114,8 @@ impl Default for Dialer {
             write_buffer: crate::buffer::POOLED,
             keepalive: None,
             read_ahead: (16, 1 << 20),
+            delivers_control: false,
+            auto_pong: true,
             interruptible: false,
             deflate: DeflateOptions::default(),
             max_redirects: 0,
@@ -234,6 +238,16 @@ impl Dialer {
     /// 1 MiB unless set; one message is always read).
     pub fn set_read_ahead(&mut self, messages: usize, bytes: usize) {
         self.read_ahead = (messages, bytes);
+    }
+
+    /// Whether pings, pongs and closes are delivered like messages; `Connection::set_control` has it at length.
+    pub fn set_control_delivery(&mut self, on: bool) {
+        self.delivers_control = on;
+    }
+
+    /// Whether pings are answered by themselves, which is the default.
+    pub fn set_auto_pong(&mut self, on: bool) {
+        self.auto_pong = on;
     }
 
     /// Whether a signal that the program handles ends a wait.

@@ -19,7 +19,7 @@ mod spare;
 mod target;
 mod wait;
 
-pub use client::{Cancel, Client, Connection, Outcome, Wants};
+pub use client::{Cancel, Client, Connection, Outcome, Piece, Wants};
 pub use dialer::Dialer;
 pub use dialer::cookies::CookieJar;
 pub use error::{Code, Error, Phase, Redirect, Rejection};

@@ -33,6 +33,11 @@ fn a_batch_keeps_its_promises() {
 }
 
 #[test]
+fn a_message_goes_and_comes_in_pieces() {
+    run("pieces.c");
+}
+
+#[test]
 fn every_function_in_every_state() {
     run("states.c");
 }

@@ -10,6 +10,7 @@ const PROGRAMS: &[&str] = &[
     "null.c",
     "message.c",
     "batch.c",
+    "pieces.c",
     "states.c",
     "values.c",
     "sigpipe.c",

@@ -44,9 +44,10 @@ impl Connection {
     }
 
     fn batch_in(&self, rx: &mut Rx, batch: &mut Batch, most: Most, patience: Patience<'_>) -> Ending {
+        rx.may_come_whole()?;
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         self.take_what_is_here(rx, batch, most, patience);
-        if batch.is_empty() {
+        while batch.is_empty() {
             if rx.message.capacity() == 0 {
                 rx.message = std::mem::take(batch.data_mut());
             }
@@ -54,14 +55,13 @@ impl Connection {
                 Turn::Message(kind) => {
                     rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
                     let _always = batch.take(kind, &mut rx.message);
-                    self.take_what_is_here(rx, batch, most, patience);
                 }
+                Turn::Ready => {}
                 turn => return self.no_message(rx, batch.data_mut(), turn, patience),
             }
+            self.take_what_is_here(rx, batch, most, patience);
         }
-        if !rx.decoder.in_message() {
-            rx.message = Vec::new();
-        }
+        rx.let_go();
         if rx.over.is_some() {
             // The end is told with the next call; the peer need not wait for that.
             self.settle(Some(rx.awake));
@@ -71,37 +71,46 @@ impl Connection {
 
     /// Takes what needs no reading, from the messages that were read ahead on.
     fn take_what_is_here(&self, rx: &mut Rx, batch: &mut Batch, most: Most, patience: Patience<'_>) {
-        while let Some(ready) = rx.ready.front_mut() {
-            let len = ready.data.len();
-            if !batch.has_room_for(len, most) || !batch.take(ready.kind, &mut ready.data) {
+        loop {
+            while let Some(ready) = rx.ready.front_mut() {
+                let len = ready.data.len();
+                if !batch.has_room_for(len, most) || !batch.take(ready.kind, &mut ready.data) {
+                    return;
+                }
+                rx.ready.pop_front();
+                rx.ready_bytes -= len;
+            }
+            if !batch.has_room_for(0, most) {
                 return;
             }
-            rx.ready.pop_front();
-            rx.ready_bytes -= len;
-        }
-        while batch.has_room_for(0, most) {
             if rx.over.is_none() {
                 rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
                 let taken = batch.decode(&mut rx.decoder, rx.plain.filled(), most);
                 rx.plain.consume(taken);
             }
             match self.next_buffered(rx, patience) {
-                Some(Turn::Message(kind)) => {
-                    if !batch.has_room_for(rx.message.len(), most) || !batch.take(kind, &mut rx.message) {
-                        rx.keep(kind);
+                // It is taken, or waits where there is no room for it.
+                Some(Turn::Message(kind)) => rx.keep(kind),
+                Some(Turn::Ready) => {}
+                Some(Turn::Over | Turn::Impatient(_)) => return,
+                None => {
+                    if !self.secure || !self.open_more(rx) {
                         return;
                     }
                 }
-                None if self.secure => match self.open_sealed(rx) {
-                    Some(Filled::End(end)) => {
-                        rx.over = Some(self.end(end));
-                        return;
-                    }
-                    Some(Filled::Some(_)) => {}
-                    Some(Filled::Impatient(_)) | None => return,
-                },
-                _ => return,
             }
+        }
+    }
+
+    /// Opens what was read and is still sealed. Whether that brought anything.
+    fn open_more(&self, rx: &mut Rx) -> bool {
+        match self.open_sealed(rx) {
+            Some(Filled::Some(_)) => true,
+            Some(Filled::End(end)) => {
+                rx.over = Some(self.end(end));
+                false
+            }
+            Some(Filled::Impatient(_)) | None => false,
         }
     }
 
@@ -127,7 +136,7 @@ impl Connection {
     ) -> Result<Outcome, Error> {
         *taken = 0;
         self.call(wait, |patience| {
-            let mut tx = match self.enter_tx(patience)? {
+            let mut tx = match self.enter_for_message(patience)? {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };

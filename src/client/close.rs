@@ -31,6 +31,7 @@ impl Connection {
                     return refusal;
                 }
                 link.owe_close(close, Wait::Forever);
+                self.wake_waiters();
             }
             Ok(if self.settle(None) { Outcome::Pending } else { Outcome::Done })
         })
@@ -42,6 +43,8 @@ impl Connection {
             if link.failure.is_none() {
                 link.pong = None;
                 link.owe_close(close, patience.wait);
+                // Senders who wait for the end of a fragmented message wait in vain.
+                self.wake_waiters();
             }
             link.end_by
         };
@@ -83,17 +86,23 @@ impl Connection {
     /// dropped.
     fn drain(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Over> {
         // A closer that never waits comes back: only its first call finds what was there before it.
-        while !rx.drains
-            && let Some(Turn::Message(kind)) = self.next_buffered(rx, Wait::Forever.into())
-        {
-            rx.keep(kind);
+        while !rx.drains {
+            match self.next_buffered(rx, Wait::Forever.into()) {
+                Some(Turn::Message(kind)) => rx.keep(kind),
+                Some(Turn::Ready) => {}
+                _ => break,
+            }
         }
         rx.drains = true;
         // What is dropped is no progress.
         rx.spent = Spent { grown: usize::MAX, ..Spent::default() };
         loop {
             match self.next_message(rx, patience) {
-                Turn::Message(_) => rx.message.clear(),
+                Turn::Message(_) => {
+                    rx.message.clear();
+                    rx.piece_at = 0;
+                }
+                Turn::Ready => rx.drop_control(),
                 Turn::Impatient(over) => return Some(over),
                 Turn::Over => return self.drain_stream(rx, patience),
             }
@@ -133,7 +142,7 @@ impl Connection {
             let ended = link.ending().is_some();
             // Over memory what is unsent is the caller's to write, close_notify behind the end among it.
             let unsent = link.unsent && !self.stream.is_memory();
-            let stuck = link.send_failure.is_none() && (link.close.is_some() || unsent);
+            let stuck = link.send_failure.is_none() && (link.close.is_some() || link.close_held || unsent);
             // Before the failure is there to be seen: another closer that wakes of it is told the same.
             link.timed_out |= !ended || (stuck && link.failure.is_none());
             ended

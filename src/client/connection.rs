@@ -11,10 +11,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::cancel::Cancel;
+use super::control;
+use super::fragments::Fragments;
 use super::keepalive::Keepalive;
 use super::link::Link;
 use super::open::{Opening, Trip};
-use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
+use super::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
 use crate::dialer::{DeflateOptions, Dialer, History};
 use crate::error::{Code, Error, Phase, Redirect};
@@ -78,6 +80,8 @@ pub struct Connection {
     /// The holder of `tx` waits, or may at any moment.
     pub(super) tx_waits: AtomicBool,
     pub(super) max_message: AtomicU64,
+    /// What becomes of control frames: bits of `control.rs`.
+    pub(super) control: AtomicU8,
     /// The level that our messages are compressed with where that is agreed; 0 for not at all.
     pub(super) deflate_level: AtomicUsize,
     pub(super) deflate: DeflateOptions,
@@ -122,6 +126,12 @@ pub(super) struct Rx {
     /// Messages that were whole before anybody asked for them.
     pub(super) ready: VecDeque<Message>,
     pub(super) ready_bytes: usize,
+    /// How much of the message that is received in pieces has gone out, of what is in `message` or first in `ready`.
+    pub(super) piece_at: usize,
+    /// Its beginning has gone out.
+    pub(super) in_pieces: bool,
+    /// Messages are received in pieces: the last receiver did.
+    pub(super) streams: bool,
     /// The end, once a receiver has met it.
     pub(super) over: Option<Result<Outcome, Error>>,
     /// A closer reads for nobody.
@@ -158,6 +168,8 @@ pub(super) struct Tx {
     pub(super) plain: Buffer,
     /// Bytes of before `wire`, lent to the caller to be written.
     pub(super) output: Option<Box<Buffer>>,
+    /// The message that is being sent in fragments.
+    pub(super) fragments: Option<Box<Fragments>>,
     pub(super) deflater: Deflater,
 }
 
@@ -182,6 +194,9 @@ impl Connection {
             message: Vec::new(),
             ready: VecDeque::new(),
             ready_bytes: 0,
+            piece_at: 0,
+            in_pieces: false,
+            streams: false,
             over: None,
             drains: false,
             told: false,
@@ -202,6 +217,7 @@ impl Connection {
             rx_waits: AtomicBool::new(false),
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
+            control: AtomicU8::new(control::bits(dialer.delivers_control, dialer.auto_pong, true)),
             deflate_level: AtomicUsize::new(if dialer.deflate.is_offered { dialer.deflate.level.into() } else { 0 }),
             deflate: dialer.deflate,
             keeps_alive: dialer.keepalive.is_some(),
@@ -344,6 +360,7 @@ impl Connection {
         let ending = ending.unwrap_or_else(|| Err(self.fail(error.with_close_code(1006), Phase::Recv)));
         let mut link = self.link.lock();
         link.eof = true;
+        link.close_held = false;
         self.wake_waiters();
         drop(link);
         if ending.is_ok() {

@@ -35,6 +35,16 @@ impl Connection {
         }
     }
 
+    /// How a message that is sent in fragments is compressed; `None`, it is not. How long it will be nobody knows: only
+    /// one that ends with its first fragment may be too short for it.
+    pub(super) fn fragments_manner(&self, data: &[u8], is_whole: bool) -> Option<Manner> {
+        let level = self.deflate_level.load(Ordering::Relaxed);
+        if level == 0 || (is_whole && (data.is_empty() || data.len() < self.deflate.threshold)) {
+            return None;
+        }
+        self.manner(level)
+    }
+
     fn manner(&self, level: usize) -> Option<Manner> {
         let agreed = self.agreed.get()?.deflate?;
         let manner = Manner {

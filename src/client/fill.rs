@@ -138,6 +138,42 @@ impl Connection {
         }
     }
 
+    /// The same into the memory that a piece goes to; `put` is how much came. `None` where it must go through a buffer.
+    pub(super) fn fill_piece(
+        &self,
+        rx: &mut Rx,
+        to: &mut [u8],
+        put: &mut usize,
+        patience: Patience<'_>,
+    ) -> Option<Filled> {
+        let awaited = rx.decoder.direct();
+        // Behind a large payload's last bytes is a header, and perhaps the next large one: they are read with little else.
+        let is_worth_it = awaited >= DIRECT || (awaited > 0 && rx.large);
+        if self.secure || !rx.plain.is_empty() || rx.input.is_some() || (to.len() as u64) < DIRECT || !is_worth_it {
+            rx.large &= awaited == 0;
+            return None;
+        }
+        if let Some(over) = rx.is_spent(patience) {
+            return Some(Filled::Impatient(over));
+        }
+        rx.large = true;
+        let most = to.len().min(usize::try_from(awaited).unwrap_or(usize::MAX));
+        let read = self.read_socket(patience, false, |block| self.stream.recv(&mut to[..most], block));
+        rx.dry = matches!(read, Ok(Read::Impatient(_)));
+        Some(match read {
+            Ok(Read::Bytes(0)) => Filled::End(End::Eof),
+            Ok(Read::Bytes(n)) => match rx.decoder.read_direct(&to[..n], n) {
+                Ok(event) => {
+                    *put = n;
+                    Filled::Some(event)
+                }
+                Err(violation) => Filled::End(End::Failed(violation)),
+            },
+            Ok(Read::Impatient(over)) => Filled::Impatient(over),
+            Err(cause) => Filled::End(End::Broken(cause)),
+        })
+    }
+
     /// Opens what is there; reads sealed bytes when that yields nothing.
     fn fill_secure(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
         loop {

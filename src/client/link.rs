@@ -52,10 +52,14 @@ pub(super) struct Link {
     pub(super) close: Option<Box<Close>>,
     /// Bytes were left in `tx` when its holder went.
     pub(super) unsent: bool,
+    /// A message is being sent in fragments; `tx` knows more of it.
+    pub(super) in_fragments: bool,
     /// A reader is working and will look at what is owed before it sleeps or returns.
     pub(super) awake: bool,
     /// Our close frame is in `tx` or gone: nothing may follow it (RFC 6455 5.5.1).
     pub(super) close_sent: bool,
+    /// The peer's close frame has come, and the program is to answer it, until `end_by`.
+    pub(super) close_held: bool,
     /// The peer's close frame has come.
     pub(super) close_received: bool,
     /// The socket takes no more bytes.
@@ -93,7 +97,9 @@ impl Link {
     /// Owes a close frame, unless one was sent or is owed already. The first decides; the end is awaited as long as its
     /// closer waits, else for the close limit.
     pub(super) fn owe_close(&mut self, close: Close, wait: Wait) {
-        if !self.close_sent && self.close.is_none() {
+        self.close_held = false;
+        // Behind close_notify nothing can be sealed.
+        if !self.close_sent && self.close.is_none() && !self.notified {
             self.close = Some(Box::new(close));
         }
         self.keepalive = None;
@@ -104,12 +110,20 @@ impl Link {
         }
     }
 
+    /// Leaves the answer to the peer's close to the program, if none is under way.
+    pub(super) fn hold_close(&mut self) {
+        self.close_held = !self.close_sent && self.close.is_none();
+        self.keepalive = None;
+        self.end_by = self.end_by.or_else(|| Some(now() + CLOSE_LIMIT));
+    }
+
     /// Why nothing may be sent any more, if so.
     pub(super) fn refuses(&self) -> Option<Result<Outcome, Error>> {
         if let Some(failure) = &self.failure {
             return Some(Err(failure.clone()));
         }
-        if self.close_sent || self.close.is_some() || self.close_received {
+        // RFC 6455 5.5.1: who has yet to answer a close may finish what it was sending.
+        if self.close_sent || self.close.is_some() || (self.close_received && !self.close_held) {
             return Some(Ok(Outcome::Closed));
         }
         self.send_failure.as_ref().map(|failure| Err(failure.clone()))

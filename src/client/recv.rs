@@ -32,6 +32,8 @@ const PONGS: u32 = 64;
 pub(super) enum Turn {
     /// The message in `rx.message` is whole.
     Message(Kind),
+    /// A control frame to be delivered is behind what waits in `rx.ready`.
+    Ready,
     /// The connection is over; `rx.over` tells how.
     Over,
     /// The wait was over first.
@@ -56,6 +58,32 @@ impl Rx {
         self.large = message.data.len() > LARGE;
         message.kind = kind;
         true
+    }
+
+    /// The rest of a message is not handed out as a whole one.
+    #[inline]
+    pub(super) fn may_come_whole(&mut self) -> Result<(), Error> {
+        self.streams = false;
+        if self.in_pieces { self.break_off() } else { Ok(()) }
+    }
+
+    /// What a lost connection left of a message is nobody's.
+    #[cold]
+    fn break_off(&mut self) -> Result<(), Error> {
+        if self.over.is_none() || !self.ready.is_empty() {
+            let sentence = "a message is being received in pieces: its last one comes first";
+            return Err(Error::new(Code::UsageState, sentence));
+        }
+        self.in_pieces = false;
+        self.piece_at = 0;
+        Ok(())
+    }
+
+    /// Gives the memory of no message back.
+    pub(super) fn let_go(&mut self) {
+        if !self.decoder.in_message() {
+            self.message = Vec::new();
+        }
     }
 
     /// Gives buffers away when their receiver goes.
@@ -136,31 +164,35 @@ impl Connection {
     }
 
     fn recv_in(&self, rx: &mut Rx, message: &mut Message, patience: Patience<'_>) -> Ending {
-        if let Some(ready) = rx.ready.pop_front() {
-            rx.ready_bytes -= ready.data.len();
-            *message = ready;
-            return Ok(Outcome::Done);
-        }
-        if rx.message.capacity() == 0 {
-            rx.message = std::mem::take(&mut message.data);
-        }
-        rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
-        match self.next_message(rx, patience) {
-            Turn::Message(kind) => {
-                // Compressed ones go through the buffer whatever their size.
-                rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
-                message.kind = kind;
-                message.data = std::mem::take(&mut rx.message);
-                Ok(Outcome::Done)
+        rx.may_come_whole()?;
+        loop {
+            if let Some(ready) = rx.ready.pop_front() {
+                rx.ready_bytes -= ready.data.len();
+                *message = ready;
+                return Ok(Outcome::Done);
             }
-            turn => self.no_message(rx, &mut message.data, turn, patience),
+            if rx.message.capacity() == 0 {
+                rx.message = std::mem::take(&mut message.data);
+            }
+            rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
+            match self.next_message(rx, patience) {
+                Turn::Message(kind) => {
+                    // Compressed ones go through the buffer whatever their size.
+                    rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
+                    message.kind = kind;
+                    message.data = std::mem::take(&mut rx.message);
+                    return Ok(Outcome::Done);
+                }
+                Turn::Ready => rx.let_go(),
+                turn => return self.no_message(rx, &mut message.data, turn, patience),
+            }
         }
     }
 
     /// The answer when no message came. `memory` is the caller's, and given back unless a message has begun in it.
     pub(super) fn no_message(&self, rx: &mut Rx, memory: &mut Vec<u8>, turn: Turn, patience: Patience<'_>) -> Ending {
         let answer = match turn {
-            Turn::Message(_) => Ok(Outcome::Done),
+            Turn::Message(_) | Turn::Ready => Ok(Outcome::Done),
             Turn::Over => match self.see_off(patience) {
                 Some(over) => Ok(over.into()),
                 None => {
@@ -184,16 +216,21 @@ impl Connection {
             if let Some(turn) = self.next_buffered(rx, patience) {
                 return turn;
             }
-            let turn = match self.fill(rx, patience) {
-                Filled::Some(event) => event.and_then(|event| self.meet(rx, event)),
-                Filled::Impatient(over) => Some(Turn::Impatient(over)),
-                Filled::End(end) => {
-                    rx.over = Some(self.end(end));
-                    Some(Turn::Over)
-                }
-            };
-            if let Some(turn) = turn {
+            if let Some(turn) = self.read_more(rx, patience) {
                 return turn;
+            }
+        }
+    }
+
+    /// One read, and what it led to by itself.
+    #[inline]
+    pub(super) fn read_more(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Turn> {
+        match self.fill(rx, patience) {
+            Filled::Some(event) => event.and_then(|event| self.meet(rx, event)),
+            Filled::Impatient(over) => Some(Turn::Impatient(over)),
+            Filled::End(end) => {
+                rx.over = Some(self.end(end));
+                Some(Turn::Over)
             }
         }
     }
@@ -223,7 +260,7 @@ impl Connection {
     }
 
     #[inline]
-    fn meet(&self, rx: &mut Rx, event: Event) -> Option<Turn> {
+    pub(super) fn meet(&self, rx: &mut Rx, event: Event) -> Option<Turn> {
         match event {
             Event::Message(kind) => Some(Turn::Message(kind)),
             event => self.meet_control(rx, event),
@@ -232,16 +269,32 @@ impl Connection {
 
     #[cold]
     fn meet_control(&self, rx: &mut Rx, event: Event) -> Option<Turn> {
-        match event {
-            Event::Message(_) => {}
-            Event::Ping => self.answer_ping(rx),
-            Event::Pong => self.take_pong(rx),
+        let kind = match event {
+            Event::Message(_) => return None,
+            Event::Ping => {
+                if self.answers_pings() {
+                    self.answer_ping(rx);
+                }
+                Kind::Ping
+            }
+            Event::Pong => {
+                self.take_pong(rx);
+                Kind::Pong
+            }
             Event::Close => {
                 rx.over = Some(self.answer_close(rx));
-                return Some(Turn::Over);
+                Kind::Close
             }
+        };
+        if self.delivers_control() && !matches!(rx.over, Some(Err(_))) {
+            rx.keep_control(kind);
+            if kind == Kind::Close {
+                // The end is told behind it; the peer need not wait for that.
+                self.settle(Some(rx.awake));
+            }
+            return Some(Turn::Ready);
         }
-        None
+        (kind == Kind::Close).then_some(Turn::Over)
     }
 
     fn answer_ping(&self, rx: &mut Rx) {
@@ -277,7 +330,11 @@ impl Connection {
         let mut link = self.link.lock();
         link.close_received = true;
         link.pong = None;
-        link.owe_close(Close { code: close.code, reason: String::new() }, Wait::Never);
+        if self.answers_closes() {
+            link.owe_close(Close { code: close.code, reason: String::new() }, Wait::Never);
+        } else {
+            link.hold_close();
+        }
         let _ = self.received.set(Box::new(close));
         self.wake_waiters();
         link.ending().unwrap_or(Ok(Outcome::Closed))
@@ -288,9 +345,10 @@ impl Connection {
     pub(super) fn see_off(&self, patience: Patience<'_>) -> Option<Over> {
         let by = self.link.lock().end_by;
         let over = self.push(by.map_or(patience, |by| patience.at_most(Wait::Until(by))));
-        let (has_failed, is_stuck, has_ended) = {
+        let (has_failed, is_stuck, has_ended, held_too_long) = {
             let link = self.link.lock();
-            (link.failure.is_some(), link.send_failure.is_some(), link.eof && self.stream.is_memory())
+            let held_too_long = link.close_held && by.is_some_and(|by| by <= now());
+            (link.failure.is_some(), link.send_failure.is_some(), link.eof && self.stream.is_memory(), held_too_long)
         };
         if has_ended {
             // The caller knows the end already, and what is left to write is shown to it as before.
@@ -299,7 +357,7 @@ impl Connection {
         if over.is_some() && by.is_none_or(|by| by > now()) {
             return over;
         }
-        if over.is_some() || is_stuck {
+        if over.is_some() || is_stuck || held_too_long {
             self.stream.shutdown();
         } else if has_failed {
             self.take_leave();
@@ -334,6 +392,6 @@ impl Connection {
 
 /// A buffer full of pings takes its time, each being answered. Who never waits gets what is in the buffer all the same.
 #[cold]
-fn late(patience: Patience<'_>) -> Option<Turn> {
+pub(super) fn late(patience: Patience<'_>) -> Option<Turn> {
     if patience.wait == Wait::Never { None } else { patience.over().map(Turn::Impatient) }
 }

@@ -21,7 +21,7 @@ pub(super) const UNSENT_LIMIT: usize = 1 << 20;
 pub(super) const SEALED: usize = 64 * 1024;
 
 /// A message up to here is framed on the stack.
-const SMALL: usize = 1024;
+pub(super) const SMALL: usize = 1024;
 
 impl Connection {
     /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
@@ -37,11 +37,11 @@ impl Connection {
     }
 
     fn send_whole(&self, kind: Kind, data: &[u8], may_deflate: bool, wait: Wait) -> Result<Outcome, Error> {
-        if kind == Kind::Text && !is_utf8(data) {
-            return Err(Error::new(Code::UsageUtf8, "a text message must be UTF-8 (RFC 6455 5.6)"));
+        if kind != Kind::Binary {
+            check(kind, data)?;
         }
         self.call(wait, |patience| {
-            let mut tx = match self.enter_tx(patience)? {
+            let mut tx = match self.enter_for_message(patience)? {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
@@ -150,18 +150,19 @@ impl Connection {
         }
     }
 
-    /// A small message, which most are, leaves without a buffer.
-    fn put_small(
+    /// A small message, which most are, leaves without a buffer. `turned` are the bits of its first byte that are the other
+    /// way round than in an uncompressed message of one frame.
+    pub(super) fn put_small(
         &self,
         tx: &mut Tx,
         kind: Kind,
         data: &[u8],
-        reserved: u8,
+        turned: u8,
         patience: Patience<'_>,
     ) -> Result<(), Lost> {
         let mut frame = [0; MAX_HEADER + SMALL];
         let len = encoder::message_frame(&mut frame, kind, data, random::mask_key());
-        frame[0] |= reserved;
+        frame[0] ^= turned;
         let mut frame = &frame[..len];
         if self.secure {
             seal(&mut self.link.lock(), frame, &mut tx.wire).map_err(Lost::Error)?;
@@ -189,13 +190,13 @@ impl Connection {
         tx: &mut Tx,
         kind: Kind,
         data: &[u8],
-        reserved: u8,
+        turned: u8,
         patience: Patience<'_>,
     ) -> Result<Option<Over>, Lost> {
         let key = random::mask_key();
         let mut first = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
-        first[0] |= reserved;
+        first[0] ^= turned;
         let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
         let (mut header, mut at, mut over) = (&first[..header_len], 0, None);
         while at < data.len() {
@@ -411,6 +412,18 @@ impl Connection {
         self.release(tx, &mut link);
         put
     }
+}
+
+/// Whether what is not binary can be sent.
+#[inline]
+fn check(kind: Kind, data: &[u8]) -> Result<(), Error> {
+    if kind != Kind::Text {
+        return Err(Error::new(Code::UsageKind, "a ping, pong or close is not sent as a message"));
+    }
+    if !is_utf8(data) {
+        return Err(Error::new(Code::UsageUtf8, "a text message must be UTF-8 (RFC 6455 5.6)"));
+    }
+    Ok(())
 }
 
 /// Why bytes cannot leave.

@@ -4,14 +4,14 @@
 #[cfg(not(all(test, feature = "model")))]
 pub(super) use {
     parking_lot::{Condvar, Mutex, MutexGuard},
-    std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence},
+    std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence},
     std::thread::yield_now,
 };
 
 #[cfg(all(test, feature = "model"))]
 pub(super) use {
     modelled::{Condvar, Mutex, MutexGuard},
-    shuttle::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence},
+    shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence},
     shuttle::thread::yield_now,
 };
 

@@ -36,8 +36,10 @@ impl Rx {
         self.ready.push_back(Message { kind, data: std::mem::take(&mut self.message) });
     }
 
-    fn is_full(&self, read_ahead: (usize, usize)) -> bool {
-        self.ready.len() >= read_ahead.0.max(1) || self.ready_bytes >= read_ahead.1.max(1)
+    pub(super) fn is_full(&self, read_ahead: (usize, usize)) -> bool {
+        // Of a message that is received in pieces what was read of it counts: it need not be whole to be taken.
+        let waiting = self.ready_bytes + if self.streams { self.message.len() } else { 0 };
+        self.ready.len() >= read_ahead.0.max(1) || waiting >= read_ahead.1.max(1)
     }
 }
 
@@ -73,7 +75,11 @@ impl Connection {
         let is_wet = !rx.dry && rx.over.is_none() && (!rx.plain.is_empty() || !rx.cipher.is_empty());
         // A close frame that is still to leave is told of only when it has left; a closer need not be told.
         let has_end = !rx.told && !rx.drains && !write && (rx.over.is_some() || has_failed);
-        Wants { read: read && !has_failed, write, buffered: is_wet || has_end || !rx.ready.is_empty() }
+        Wants {
+            read: read && !has_failed,
+            write,
+            buffered: is_wet || has_end || !rx.ready.is_empty() || rx.has_piece(),
+        }
     }
 
     /// How long to wait at the most before the next call: until the next ping, the limit of a pong, of the handshake or
@@ -129,7 +135,7 @@ impl Connection {
                 let ending = self.cut();
                 rx.over.get_or_insert(ending);
             }
-            let ending = if rx.ready.is_empty() { rx.over.clone() } else { None };
+            let ending = if rx.ready.is_empty() && !rx.has_piece() { rx.over.clone() } else { None };
             if let Some(ending) = ending {
                 let over = self.see_off(patience);
                 rx.told |= over.is_none();
@@ -153,9 +159,10 @@ impl Connection {
     fn read_ahead(&self, rx: &mut Rx, patience: Patience<'_>) {
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         while rx.over.is_none() && !rx.is_full(self.read_ahead) {
-            match self.next_message(rx, patience) {
-                Turn::Message(kind) => rx.keep(kind),
-                Turn::Over | Turn::Impatient(_) => return,
+            match self.next_ahead(rx, patience).or_else(|| self.read_more(rx, patience)) {
+                Some(Turn::Message(kind)) => rx.keep(kind),
+                Some(Turn::Over | Turn::Impatient(_)) => return,
+                Some(Turn::Ready) | None => {}
             }
         }
     }

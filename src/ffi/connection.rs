@@ -113,7 +113,7 @@ const _: fn() = || {
     is_shared::<ws_error>();
 };
 
-fn data_kind(kind: c_int) -> Result<Kind, Error> {
+pub(super) fn data_kind(kind: c_int) -> Result<Kind, Error> {
     [Kind::Text, Kind::Binary].into_iter().find(|&known| known as c_int == kind).ok_or_else(|| {
         Error::new(Code::UsageKind, format!("the kind is {kind}; WS_TEXT (1) and WS_BINARY (2) can be sent"))
     })

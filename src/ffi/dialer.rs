@@ -243,6 +243,45 @@ pub unsafe extern "C" fn ws_dialer_set_read_ahead(
     }
 }
 
+/// With on not 0 pings, pongs and closes come as messages too; ws_set_control has it at length, and
+/// changes it for one connection. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_control_delivery(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.set_control_delivery(on != 0);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_auto_pong(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.set_auto_pong(on != 0);
+                Ok(())
+            })
+        })
+    }
+}
+
 /// With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any other
 /// call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It may also be
 /// told without a signal, every 50 ms, while the wait is for another thread. Since 0.1.

@@ -233,6 +233,20 @@ pub(super) unsafe fn list<'a, T>(name: &str, data: *const T, len: usize) -> Resu
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
+/// Room of the caller's to be filled; NULL is none when `len` is 0.
+///
+/// # Safety
+/// `to` is NULL or may be written for `len` bytes, and nobody else uses them during the call.
+pub(super) unsafe fn room<'a>(name: &str, to: *mut c_void, len: usize) -> Result<&'a mut [u8], Error> {
+    // SAFETY: what may be written may be read here too: nothing is, before it was written.
+    unsafe { list::<u8>(name, to.cast_const().cast(), len) }?;
+    if to.is_null() {
+        return Ok(&mut []);
+    }
+    // SAFETY: the caller's promise; not NULL, and no longer than an object may be.
+    Ok(unsafe { std::slice::from_raw_parts_mut(to.cast(), len) })
+}
+
 /// The bytes of a string, without its NUL.
 ///
 /// # Safety

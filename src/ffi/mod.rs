@@ -20,6 +20,7 @@ mod guard;
 #[cfg(feature = "test-hooks")]
 mod hooks;
 mod message;
+mod pieces;
 mod status;
 mod tls;
 mod turns;
@@ -34,6 +35,7 @@ pub use error::*;
 #[cfg(feature = "test-hooks")]
 pub use hooks::*;
 pub use message::*;
+pub use pieces::*;
 pub use status::*;
 pub use tls::*;
 pub use turns::*;
@@ -50,6 +52,7 @@ mod tests {
         ("dialer", include_str!("dialer.rs")),
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
+        ("pieces", include_str!("pieces.rs")),
         ("status", include_str!("status.rs")),
         ("tls", include_str!("tls.rs")),
         ("turns", include_str!("turns.rs")),

@@ -38,6 +38,12 @@ pub const WS_DEFAULT: c_int = -2;
 pub const WS_TEXT: c_int = 1;
 /// Bytes.
 pub const WS_BINARY: c_int = 2;
+/// A close frame, where control frames are delivered.
+pub const WS_CLOSE: c_int = 8;
+/// A ping, likewise.
+pub const WS_PING: c_int = 9;
+/// A pong, likewise.
+pub const WS_PONG: c_int = 10;
 /// With either of them, for ws_send: not to be compressed.
 pub const WS_UNCOMPRESSED: c_int = 64;
 
@@ -355,7 +361,7 @@ mod tests {
         for &phase in Phase::ALL {
             take(&mut left, &format!("PHASE_{}", in_c(&format!("{phase:?}"))), phase as c_int);
         }
-        for kind in [Kind::Text, Kind::Binary] {
+        for kind in [Kind::Text, Kind::Binary, Kind::Close, Kind::Ping, Kind::Pong] {
             take(&mut left, &in_c(&format!("{kind:?}")), kind as c_int);
         }
         take(&mut left, "OK", Outcome::Done as c_int);

@@ -312,6 +312,11 @@ impl Decoder {
             }
         }
         self.remaining -= payload.len() as u64;
+        self.end_deflated(kind, message)
+    }
+
+    /// Ends the frame, and the message, when that was the last of its payload.
+    fn end_deflated(&mut self, kind: Kind, message: &[u8]) -> Result<Option<Event>, Error> {
         if self.remaining > 0 {
             return Ok(None);
         }
@@ -400,13 +405,15 @@ impl Decoder {
     #[cold]
     fn not_utf8(&self, message: &[u8]) -> Error {
         let arrived = to_usize(if self.is_deflated { self.inflated } else { self.declared - self.remaining });
+        // Of a message that is received in pieces the last one is here.
+        let gone = arrived.saturating_sub(message.len());
         let text = &message[message.len().saturating_sub(arrived)..];
         let (at, how) = match std::str::from_utf8(text) {
             Err(error) if error.error_len().is_none() => (error.valid_up_to(), "ends inside a character"),
             Err(error) => (error.valid_up_to(), "is not UTF-8"),
             Ok(_) => (text.len(), "is not UTF-8"),
         };
-        Error::new(Code::Utf8, format!("a text message {how} at byte {at}")).with_close_code(1007)
+        Error::new(Code::Utf8, format!("a text message {how} at byte {}", gone + at)).with_close_code(1007)
     }
 
     /// RFC 6455 7.1.7: nothing is read after a failure.
@@ -462,5 +469,6 @@ fn no_memory(has: usize, awaited: usize) -> Error {
     Error::new(Code::LimitMemory, detail).with_close_code(1009)
 }
 
+mod pieces;
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,13 @@ pub(crate) fn message_header(to: &mut [u8; MAX_HEADER], kind: Kind, len: u64, ke
     frame::write_masked(to, opcode(kind), len, key)
 }
 
+/// What is the other way round in the first byte of a fragment than in that of a whole message (RFC 6455 5.4).
+pub(crate) fn fragment_bits(kind: Kind, is_first: bool, is_final: bool) -> u8 {
+    let not_final = if is_final { 0 } else { frame::FIN };
+    // A continuation's opcode is 0.
+    not_final | if is_first { 0 } else { u8::from(opcode(kind)) }
+}
+
 /// Writes a whole control frame to the start of `to`; the payload has at most 125 bytes. Returns its length.
 pub(crate) fn control_frame(to: &mut [u8; MAX_CONTROL], control: Control, payload: &[u8], key: [u8; 4]) -> usize {
     // RFC 6455 5.5: at most 125 bytes; who lets a longer one come this far has a fault.
@@ -59,7 +66,8 @@ pub(crate) fn control_frame(to: &mut [u8; MAX_CONTROL], control: Control, payloa
 fn opcode(kind: Kind) -> OpCode {
     match kind {
         Kind::Text => OpCode::Data(Data::Text),
-        Kind::Binary => OpCode::Data(Data::Binary),
+        // Others are not sent as messages: `Kind::is_data`.
+        _ => OpCode::Data(Data::Binary),
     }
 }
 

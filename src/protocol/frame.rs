@@ -17,7 +17,7 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 /// The longest header of a server's frame: two bytes and an eight-byte length.
 const MAX_SERVER_HEADER: usize = 10;
 
-const FIN: u8 = 0x80;
+pub(crate) const FIN: u8 = 0x80;
 /// The frame begins a compressed message (RFC 7692 6).
 pub(crate) const RSV1: u8 = 0x40;
 const RSV: [(u8, &str); 3] = [(RSV1, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")];

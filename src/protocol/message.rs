@@ -8,12 +8,18 @@ pub enum Kind {
     Text = 1,
     /// Bytes.
     Binary = 2,
+    /// A close frame that is delivered: the code in two bytes, the higher first, then the reason; or nothing.
+    Close = 8,
+    /// A ping that is delivered.
+    Ping = 9,
+    /// A pong that is delivered.
+    Pong = 10,
 }
 
 impl Kind {
     /// The kind of that number.
     pub(crate) fn from_number(number: i32) -> Option<Kind> {
-        [Kind::Text, Kind::Binary].into_iter().find(|&kind| kind as i32 == number)
+        [Kind::Text, Kind::Binary, Kind::Close, Kind::Ping, Kind::Pong].into_iter().find(|&kind| kind as i32 == number)
     }
 
     /// Whether it is what messages are sent as.
@@ -55,7 +61,7 @@ impl Message {
     pub fn text(&self) -> Option<&str> {
         match self.kind {
             Kind::Text => std::str::from_utf8(&self.data).ok(),
-            Kind::Binary => None,
+            _ => None,
         }
     }
 

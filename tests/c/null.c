@@ -149,6 +149,8 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_insecure_skip_verify(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_keepalive(NULL, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_read_ahead(NULL, 1, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_control_delivery(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_auto_pong(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_interruptible(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression_params(NULL, 0, 0, 0, e));
@@ -197,7 +199,9 @@ static void calls(ws_conn *conn)
     uint64_t figure = 7;
     const unsigned char kinds[1] = {WS_TEXT};
     const size_t offsets[2] = {0, 1};
-    size_t taken = 7;
+    size_t taken = 7, len = 7;
+    int kind = 7, is_final = 7;
+    char to[200];
 
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(NULL, WS_TEXT, "x", 1, BOUND, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send(conn, WS_TEXT, NULL, 1, BOUND, e));
@@ -222,6 +226,16 @@ static void calls(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, NULL, offsets, 1, BOUND, &taken, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(conn, kinds, "x", NULL, 1, BOUND, &taken, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_batch(NULL, NULL, NULL, NULL, 1, BOUND, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_fragment(NULL, WS_TEXT, "x", 1, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_fragment(conn, WS_TEXT, NULL, 1, 1, BOUND, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(NULL, BOUND, to, sizeof to, &len, &kind, &is_final, e));
+    CHECK(len == 0 && kind == 0 && is_final == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, NULL, sizeof to, &len, &kind, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, NULL, &kind, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, &len, NULL, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(conn, BOUND, to, sizeof to, &len, &kind, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_recv_into(NULL, BOUND, NULL, 0, NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_control(NULL, 0, 1, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_max_message(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_set_compression(NULL, 1, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_process(NULL, e));

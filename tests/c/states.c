@@ -54,7 +54,9 @@ static void ended(ws_conn *conn, int end, int close_result)
     ws_batch batch = WS_BATCH_INIT;
     const unsigned char kinds[1] = {WS_TEXT};
     const size_t offsets[2] = {0, 1};
-    size_t taken = 7;
+    size_t taken = 7, len = 7;
+    int kind = 7, is_final = 7;
+    char to[200];
     int round;
 
     for (round = 0; round < 2; round++) {
@@ -68,6 +70,11 @@ static void ended(ws_conn *conn, int end, int close_result)
         EXPECT(end, ws_send(conn, WS_TEXT, "x", 1, BOUND, e));
         EXPECT(end, ws_send_batch(conn, kinds, "x", offsets, 1, BOUND, &taken, e));
         CHECK(taken == 0);
+        EXPECT(end, ws_send_fragment(conn, WS_TEXT, "x", 1, round, BOUND, e));
+        EXPECT(end, ws_send_fragment(conn, 0, "x", 1, 1, WS_NOWAIT, e));
+        EXPECT(end, ws_recv_into(conn, WS_FOREVER, to, sizeof to, &len, &kind, &is_final, e));
+        CHECK(len == 0 && kind == 0 && is_final == 0);
+        EXPECT(WS_OK, ws_set_control(conn, round, 1, 1, e));
         EXPECT(end, ws_send(conn, WS_BINARY, NULL, 0, WS_NOWAIT, e));
         EXPECT(end, ws_ping(conn, "x", 1, BOUND, e));
         EXPECT(end, ws_pong(conn, "x", 1, BOUND, e));

@@ -15,6 +15,7 @@ pub(crate) struct Inflater {
     state: Option<Inflate>,
     keeps_context: bool,
     at: At,
+    is_full: bool,
 }
 
 /// Where in a message the last byte was.
@@ -32,6 +33,8 @@ enum At {
 pub(crate) struct Step {
     /// So many bytes of the input were taken.
     pub(crate) taken: usize,
+    /// So many bytes came out.
+    pub(crate) made: usize,
     /// All the room was filled: there may be more from the same input, even from none. Else all input was taken.
     pub(crate) is_full: bool,
 }
@@ -41,18 +44,26 @@ static SPARE: Spare<Inflate> = Spare::new();
 impl Inflater {
     /// One whose context goes from message to message, or ends with each.
     pub(crate) fn new(keeps_context: bool) -> Inflater {
-        Inflater { state: None, keeps_context, at: At::Start }
+        Inflater { state: None, keeps_context, at: At::Start, is_full: false }
     }
 
     /// Inflates from `input` behind what `to` has, at most `room` bytes, for which there is memory already (or it is
     /// made without asking).
     pub(crate) fn step(&mut self, input: &[u8], to: &mut Vec<u8>, room: usize) -> Result<Step, Error> {
+        let start = to.len();
+        to.resize(start + room, 0);
+        let result = self.step_into(input, &mut to[start..]);
+        to.truncate(start + result.as_ref().map_or(0, |step| step.made));
+        result
+    }
+
+    /// The same into memory of the caller's, which is room already.
+    pub(crate) fn step_into(&mut self, input: &[u8], to: &mut [u8]) -> Result<Step, Error> {
         let state = match &mut self.state {
             Some(state) => state,
             slot => slot.insert(new_state()?),
         };
-        let (start, mut made, mut taken) = (to.len(), 0, 0);
-        to.resize(start + room, 0);
+        let (mut made, mut taken) = (0, 0);
         let result = loop {
             if self.at == At::Ended || self.at == At::Start {
                 if taken == input.len() {
@@ -61,7 +72,7 @@ impl Inflater {
                 self.at = At::Inside;
             }
             let (before_in, before_out) = (state.total_in(), state.total_out());
-            let status = state.decompress(&input[taken..], &mut to[start + made..], InflateFlush::NoFlush);
+            let status = state.decompress(&input[taken..], &mut to[made..], InflateFlush::NoFlush);
             taken += (state.total_in() - before_in) as usize;
             made += (state.total_out() - before_out) as usize;
             match status {
@@ -74,8 +85,13 @@ impl Inflater {
                 Ok(Status::Ok | Status::BufError) => break Ok(()),
             }
         };
-        to.truncate(start + made);
-        result.map(|()| Step { taken, is_full: made == room })
+        self.is_full = result.is_ok() && made == to.len();
+        result.map(|()| Step { taken, made, is_full: self.is_full })
+    }
+
+    /// Whether the last step filled its room: there may be more, even from no input.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// The message ends here: what the sender left out is put behind it (RFC 7692 7.2.2), and must end a block. All that

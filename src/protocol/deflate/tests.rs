@@ -13,7 +13,7 @@ fn inflate(inflater: &mut Inflater, portions: &[&[u8]], room: usize) -> Result<V
     for portion in portions {
         let mut at = 0;
         loop {
-            let Step { taken, is_full } = inflater.step(&portion[at..], &mut message, room)?;
+            let Step { taken, is_full, .. } = inflater.step(&portion[at..], &mut message, room)?;
             at += taken;
             if !is_full {
                 assert_eq!(at, portion.len());

@@ -1,0 +1,218 @@
+//! Receiving one message in pieces, into memory of the caller's: a large message needs no large memory. Payload is read
+//! straight from the socket into it where there is no TLS.
+//!
+//! A message whose beginning went that way belongs to it to its end: `recv` is refused until then. What others have read
+//! of it meanwhile (`process`, a closer) waits in `rx.message`, or whole in `rx.ready`, and goes out first; `rx.piece_at`
+//! is how much of that has.
+
+use super::connection::{Connection, Outcome, Rx, Spent};
+use super::fill::Filled;
+use super::recv::{Ending, Turn, late};
+use super::sync::Ordering;
+use crate::error::{Code, Error, Phase};
+use crate::protocol::decoder::Event;
+use crate::protocol::message::Kind;
+use crate::wait::{Over, Patience, Wait};
+
+/// The longest payload of a control frame (RFC 6455 5.5), which is never cut.
+const CONTROL: usize = 125;
+
+/// So much at a time is decoded ahead.
+const AHEAD: usize = 64 * 1024;
+
+/// A piece of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// How many bytes were put into the caller's memory.
+    pub len: usize,
+    /// What the message is.
+    pub kind: Kind,
+    /// Whether the message ends with it.
+    pub is_final: bool,
+}
+
+impl Piece {
+    /// Nothing yet.
+    pub const NONE: Piece = Piece { len: 0, kind: Kind::Binary, is_final: false };
+}
+
+impl Rx {
+    /// Puts out what was read of the message, or of those before it, without looking at the socket. False when there is
+    /// nothing of that.
+    fn put_out(&mut self, to: &mut [u8], piece: &mut Piece) -> bool {
+        let Some(ready) = self.ready.front() else {
+            let Some(rest) = self.message.get(self.piece_at..).filter(|rest| !rest.is_empty()) else { return false };
+            piece.len = copy(to, rest);
+            piece.kind = self.decoder.kind().unwrap_or(Kind::Binary);
+            self.in_pieces = true;
+            self.piece_at += piece.len;
+            if self.piece_at == self.message.len() {
+                self.message = Vec::new();
+                self.piece_at = 0;
+            }
+            return true;
+        };
+        piece.kind = ready.kind;
+        let is_data = ready.kind.is_data();
+        let rest = if is_data { ready.data.get(self.piece_at..).unwrap_or_default() } else { &ready.data[..] };
+        piece.len = copy(to, rest);
+        piece.is_final = piece.len == rest.len();
+        if is_data {
+            self.in_pieces = !piece.is_final;
+            self.piece_at = if piece.is_final { 0 } else { self.piece_at + piece.len };
+        }
+        if piece.is_final
+            && let Some(ready) = self.ready.pop_front()
+        {
+            self.ready_bytes -= ready.data.len();
+        }
+        true
+    }
+
+    /// Undelivered bytes of a message that is received in pieces.
+    pub(super) fn has_piece(&self) -> bool {
+        self.streams && self.message.len() > self.piece_at
+    }
+}
+
+impl Connection {
+    /// Receives the next piece of a message into `to`, at least one byte of it unless the message ends without: as much
+    /// as is here. Answers as for `recv`; any but `Done` leaves `piece` [`Piece::NONE`] and loses nothing. Text is checked as
+    /// it comes, and may be cut inside a character. The message limit holds for the whole message.
+    pub fn recv_into(&self, to: &mut [u8], piece: &mut Piece, wait: Wait) -> Result<Outcome, Error> {
+        *piece = Piece::NONE;
+        if to.is_empty() || (to.len() < CONTROL && self.delivers_control()) {
+            let least = if self.delivers_control() { CONTROL } else { 1 };
+            let sentence = format!("the memory for a piece has {} bytes; here it has at least {least}", to.len());
+            return Err(Error::new(Code::UsageLength, sentence));
+        }
+        self.call(wait, |patience| {
+            let mut rx = match self.rx.try_lock() {
+                Some(rx) => rx,
+                None => match self.enter_rx(patience)? {
+                    Ok(rx) => rx,
+                    Err(over) => return Ok(over.into()),
+                },
+            };
+            self.receiving.store(true, Ordering::Relaxed);
+            let answer = self.piece_in(&mut rx, to, piece, patience);
+            self.stop_receiving(rx);
+            answer
+        })
+    }
+
+    fn piece_in(&self, rx: &mut Rx, to: &mut [u8], piece: &mut Piece, patience: Patience<'_>) -> Ending {
+        rx.streams = true;
+        rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
+        loop {
+            if rx.put_out(to, piece) {
+                return Ok(Outcome::Done);
+            }
+            let turn = self.decode_piece(rx, to, piece, patience);
+            if piece.len > 0 || piece.is_final {
+                return Ok(Outcome::Done);
+            }
+            match turn.or_else(|| self.read_piece(rx, to, piece, patience)) {
+                _ if piece.len > 0 || piece.is_final => return Ok(Outcome::Done),
+                None | Some(Turn::Ready | Turn::Message(_)) => {}
+                Some(turn) => return self.no_message(rx, &mut Vec::new(), turn, patience),
+            }
+        }
+    }
+
+    /// From the bytes that were read already. `None`: they are used up, or there is no more room.
+    fn decode_piece(&self, rx: &mut Rx, to: &mut [u8], piece: &mut Piece, patience: Patience<'_>) -> Option<Turn> {
+        rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+        while rx.over.is_none() {
+            let decoded = rx.decoder.decode_into(rx.plain.filled(), &mut to[piece.len..]);
+            rx.plain.consume(decoded.taken);
+            self.note_piece(rx, piece, decoded.put, decoded.event.as_ref().ok().copied().flatten());
+            match decoded.event {
+                Ok(None) => return None,
+                Ok(Some(Event::Message(kind))) => return Some(Turn::Message(kind)),
+                Ok(Some(event)) => {
+                    let turn = self.meet(rx, event).or_else(|| late(patience));
+                    if turn.is_some() {
+                        return turn;
+                    }
+                }
+                Err(violation) => rx.over = Some(Err(self.fail(violation, Phase::Recv))),
+            }
+        }
+        Some(Turn::Over)
+    }
+
+    /// What `process` makes of the bytes that were read already: a message in pieces not further than may be read ahead,
+    /// however much may come out of few bytes.
+    pub(super) fn next_ahead(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Turn> {
+        if !rx.streams || rx.over.is_some() {
+            return self.next_buffered(rx, patience);
+        }
+        rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+        while !rx.is_full(self.read_ahead) {
+            let len = rx.message.len();
+            if rx.message.try_reserve(AHEAD).is_err() {
+                break;
+            }
+            rx.message.resize(len + AHEAD, 0);
+            let decoded = rx.decoder.decode_into(rx.plain.filled(), &mut rx.message[len..]);
+            rx.message.truncate(len + decoded.put);
+            rx.plain.consume(decoded.taken);
+            let turn = match decoded.event {
+                Ok(None) if decoded.put < AHEAD => {
+                    if rx.message.is_empty() {
+                        rx.message = Vec::new();
+                    }
+                    return None;
+                }
+                Ok(event) => event.and_then(|event| self.meet(rx, event)),
+                Err(violation) => {
+                    rx.over = Some(Err(self.fail(violation, Phase::Recv)));
+                    Some(Turn::Over)
+                }
+            };
+            if turn.is_some() {
+                return turn;
+            }
+        }
+        Some(Turn::Impatient(Over::Never))
+    }
+
+    /// Reads more: straight into `to` where a large payload is awaited and nothing lies before it.
+    fn read_piece(&self, rx: &mut Rx, to: &mut [u8], piece: &mut Piece, patience: Patience<'_>) -> Option<Turn> {
+        let mut put = 0;
+        let filled = self.fill_piece(rx, to, &mut put, patience).unwrap_or_else(|| self.fill(rx, patience));
+        match filled {
+            // What came went into `rx.message`: there was too little room for a read of its own.
+            Filled::Some(Some(Event::Message(kind))) if put == 0 => {
+                rx.keep(kind);
+                None
+            }
+            Filled::Some(event) => {
+                self.note_piece(rx, piece, put, event);
+                None
+            }
+            Filled::Impatient(over) => Some(Turn::Impatient(over)),
+            Filled::End(end) => {
+                rx.over = Some(self.end(end));
+                Some(Turn::Over)
+            }
+        }
+    }
+
+    fn note_piece(&self, rx: &mut Rx, piece: &mut Piece, put: usize, event: Option<Event>) {
+        let ended = if let Some(Event::Message(kind)) = event { Some(kind) } else { None };
+        piece.len += put;
+        piece.is_final = ended.is_some();
+        if put > 0 || ended.is_some() {
+            piece.kind = ended.or(rx.decoder.kind()).unwrap_or(Kind::Binary);
+            rx.in_pieces = ended.is_none();
+        }
+    }
+}
+
+fn copy(to: &mut [u8], from: &[u8]) -> usize {
+    let n = to.len().min(from.len());
+    to[..n].copy_from_slice(&from[..n]);
+    n
+}
