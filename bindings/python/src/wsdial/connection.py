@@ -122,7 +122,9 @@ class ClientConnection:
         self._ready: deque[tuple[bytes, int]] = deque()
         self._message, self._batch = _lib.MessageStruct(), _lib.BatchStruct()
         self._message_ref, self._batch_ref = byref(self._message), byref(self._batch)
-        self._lone = 0
+        # A batch is tried only behind some messages: what is fetched ahead is read ahead, to a violation too, and the end
+        # that it makes of the connection would come before the answers to the messages in front of it.
+        self._lone = LONE
         self._in_pieces: str | None = None
         self._draining = False
         # For the servicer: whether a thread is in recv, how often one has been, whether it says so on leaving.
