@@ -24,6 +24,9 @@ const STEP: usize = 64 * 1024;
 /// More than any block's own cost: a flush that finds less room than it needs would be put out twice.
 const SLACK: usize = 64;
 
+/// What a message may grow by for the sake of the context.
+const FEW: usize = 16;
+
 /// The smallest window that can be compressed with: zlib has none of 256 bytes.
 const LEAST_BITS: u8 = 9;
 
@@ -82,14 +85,15 @@ impl Deflater {
     pub(crate) fn message(&mut self, manner: Manner, data: &[u8], to: &mut Vec<u8>) -> Result<bool, Error> {
         let start = to.len();
         self.part(manner, data, true, to)?;
-        if to.len() - start < data.len() {
+        let made = to.len() - start;
+        if made < data.len() {
             return Ok(true);
         }
         if !manner.keeps_context {
             return Ok(false);
         }
         // A few bytes more cost less than the context would. A message that fills the window has replaced it.
-        if data.len() < 1 << manner.window_bits {
+        if data.len() < 1 << manner.window_bits && made <= data.len() + FEW {
             return Ok(true);
         }
         self.state = None;

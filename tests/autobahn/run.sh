@@ -84,12 +84,13 @@ trap '[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server" 2>/dev/nu
 trap 'exit 130' INT TERM
 "$python27" $here/server.py "$build/site" "$reports" "${patterns[@]}" >"$build/server.log" 2>&1 </dev/null &
 server=$!
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
   grep -q ^listening "$build/server.log" && break
   kill -0 "$server" 2>/dev/null || { tail "$build/server.log" >&2; die "the fuzzing server did not start"; }
   sleep 0.1
 done
 port=$(sed -n 's/^listening //p' "$build/server.log")
+[ -n "$port" ] || die "the fuzzing server did not say where it listens"
 "${client[@]}" "ws://127.0.0.1:$port" wsdial "${misbehaves[@]}" || die "the client did not get through the cases"
 
 if [ -z "$prove" ]; then

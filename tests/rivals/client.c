@@ -378,6 +378,8 @@ static void two_senders(void) {
     finish(conn);
 }
 
+#include "compressed.h"
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -395,6 +397,9 @@ static const struct {
     {"invalid-utf8", invalid_utf8},
     {"rejected", rejected},
     {"two-senders", two_senders},
+    {"compressed", compressed},
+    {"over-the-limit-inflated", over_the_limit_inflated},
+    {"invalid-utf8-inflated", invalid_utf8_inflated},
 };
 
 /* One process for each scenario: neither a crash nor a hang in one takes the others along. */

@@ -18,7 +18,7 @@ import (
 )
 
 // A small write buffer makes gorilla cut long messages into fragments.
-var upgrader = websocket.Upgrader{Subprotocols: []string{"json"}, WriteBufferSize: 1024}
+var upgrader = websocket.Upgrader{Subprotocols: []string{"json"}, WriteBufferSize: 1024, EnableCompression: true}
 
 // ends holds, by name, how connections ended.
 var ends = struct {

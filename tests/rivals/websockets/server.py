@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Opcode
 
 ends = {}
@@ -105,6 +106,9 @@ async def main():
         "select_subprotocol": choose,
         "max_size": None,
         "ping_interval": None,
+        # No limits of its own on the windows: whatever is offered is taken.
+        "compression": None,
+        "extensions": [ServerPerMessageDeflateFactory()],
     }
     async with (
         serve(handle, "127.0.0.1", 0, **options) as plain,

@@ -82,6 +82,7 @@ function listen(server) {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: 0,
+    perMessageDeflate: { threshold: 0 },
     handleProtocols: (offered) => (offered.has('json') ? 'json' : false),
   });
   sockets.on('connection', handle);

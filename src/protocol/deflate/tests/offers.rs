@@ -89,6 +89,7 @@ fn what_the_server_answers_is_what_is_agreed() {
 // RFC 7692 rule 7.1-unknown
 // RFC 7692 rule 7.1-invalid
 // RFC 7692 rule 7.1-twice
+// RFC 7692 rule 5-not-offered
 #[test]
 fn each_wrong_answer_has_its_own_sentence() {
     let any = options(0, 0, 0);
