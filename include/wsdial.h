@@ -286,6 +286,11 @@ WS_MUST_USE int ws_dialer_set_cookie_hooks(ws_dialer *dialer, int (*load)(const 
                                            void (*store)(const char *url, const char *set_cookie,
                                            void *user), void *user, ws_error **error);
 
+/* With on not 0 connections keep what ws_transcript tells: some hundred bytes each, secrets among
+ * them. Unless set they do not; what a failed dial did is kept with its error in any case. Since
+ * 0.1. */
+WS_MUST_USE int ws_dialer_set_transcript(ws_dialer *dialer, int on, ws_error **error);
+
 /* The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
  * (WS_E_OPTION_VALUE). It limits no message. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
@@ -453,12 +458,37 @@ int ws_close_code(const ws_conn *conn);
  * the connection. Since 0.1. */
 const char *ws_close_reason(const ws_conn *conn, size_t *len);
 
+/* The dial explained, for people: each address that was tried, the phases with their times, the
+ * heads of request and answer, and each check with its verdict and the section of the RFC that
+ * commands it; for redirects every hop. Plain text in lines of at most 100 columns, whose words may
+ * change between versions. Masked are user and password and the values of what looks like a
+ * credential: Authorization, cookies, tokens. NULL without ws_dialer_set_transcript, before the
+ * handshake is through, and for NULL. Lives as long as the connection. Since 0.1. */
+const char *ws_transcript(const ws_conn *conn);
+
 /* A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as
  * long as there is none. Since 0.1. */
 WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **error);
 
 /* For ws_stat. */
-#define WS_STAT_ROUND_TRIP 1 /* Microseconds from the last answered keepalive ping to its pong */
+#define WS_STAT_ROUND_TRIP         1 /* Microseconds from the last answered keepalive ping to its pong */
+#define WS_STAT_RESOLVE            2 /* Microseconds of the dial for the name; 0 when none was looked up */
+#define WS_STAT_CONNECT            3 /* Microseconds for connecting; 0 when the caller did */
+#define WS_STAT_PROXY              4 /* Microseconds for the exchange with a proxy */
+#define WS_STAT_TLS                5 /* Microseconds for TLS with the server */
+#define WS_STAT_HANDSHAKE          6 /* Microseconds from upgrade request to verified answer */
+#define WS_STAT_MESSAGES_SENT      7 /* Whole messages taken to be sent */
+#define WS_STAT_MESSAGES_RECEIVED  8 /* Whole messages that have come */
+#define WS_STAT_FRAMES_SENT        9 /* Frames, control frames among them */
+#define WS_STAT_FRAMES_RECEIVED   10 /* Frames that have come */
+#define WS_STAT_BYTES_SENT        11 /* Payload of the messages, before compression */
+#define WS_STAT_BYTES_RECEIVED    12 /* Payload of the messages that came, after inflating */
+#define WS_STAT_WIRE_SENT         13 /* Bytes that the socket took: handshake, frames, TLS */
+#define WS_STAT_WIRE_RECEIVED     14 /* Bytes that the socket brought */
+#define WS_STAT_PINGS_SENT        15 /* Pings, the keepalive's among them */
+#define WS_STAT_PINGS_RECEIVED    16 /* Pings that have come */
+#define WS_STAT_PONGS_SENT        17 /* Pongs */
+#define WS_STAT_PONGS_RECEIVED    18 /* Pongs that have come */
 
 /* ---- More about messages --------------------------------------------------------------------- */
 
@@ -712,6 +742,10 @@ const char *ws_error_location(const ws_error *error);
 /* As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
  * when it is WS_E_REDIRECT or one of its kin. Since 0.1. */
 const char *ws_error_redirect(const ws_error *error, size_t index, int *status);
+
+/* As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin,
+ * and for any other failure. Lives as long as the error. Since 0.1. */
+const char *ws_error_transcript(const ws_error *error);
 
 /* Frees an error. NULL is fine. Since 0.1. */
 void ws_error_free(ws_error *error);

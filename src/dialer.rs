@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
 use crate::target::Proxy;
+use crate::transcript::{Failed, Hop};
 use cookies::CookieJar;
 
 pub(crate) use proxy::ProxyChoice;
@@ -85,6 +86,8 @@ pub struct Dialer {
     pub(crate) deflate: DeflateOptions,
     /// How many redirects are followed.
     pub(crate) max_redirects: usize,
+    /// Whether connections keep what their transcript is made of.
+    pub(crate) transcript: bool,
     pub(crate) jar: Option<Arc<dyn CookieJar>>,
     /// How this dial came here, when a redirect led it.
     pub(crate) history: Option<Arc<History>>,
@@ -96,6 +99,8 @@ pub(crate) struct History {
     pub(crate) redirects: Vec<Redirect>,
     /// User and password of the address before, while the origin is the same.
     pub(crate) credentials: Option<(Vec<u8>, Vec<u8>)>,
+    /// The way so far, for the transcript.
+    pub(crate) hops: Vec<Arc<Hop>>,
 }
 
 impl Default for Dialer {
@@ -119,6 +124,7 @@ impl Default for Dialer {
             interruptible: false,
             deflate: DeflateOptions::default(),
             max_redirects: 0,
+            transcript: false,
             jar: None,
             history: None,
         }
@@ -272,8 +278,8 @@ impl Dialer {
         self.jar = jar;
     }
 
-    /// The decisions for the dial that `follow` leads to, behind `redirects`.
-    pub(crate) fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Dialer {
+    /// The decisions for the dial that `follow` leads to, which `error` has told of.
+    pub(crate) fn follow(&self, follow: &Follow, error: &Error) -> Dialer {
         let mut next = self.clone();
         let credentials = follow.credentials.clone().filter(|_| !follow.crosses_origin);
         if follow.crosses_origin {
@@ -286,8 +292,24 @@ impl Dialer {
             next.tls.server_name = None;
             next.tls.identity = None;
         }
-        next.history = Some(Arc::new(History { redirects: redirects.to_vec(), credentials }));
+        let mut hops = error.hops().to_vec();
+        if let Some(last) = hops.last_mut() {
+            let sentence = format!("followed to {}", follow.location);
+            Arc::make_mut(last).failed = Some(Failed { phase: "", sentence, check: None });
+        }
+        next.history = Some(Arc::new(History { redirects: error.redirects().to_vec(), credentials, hops }));
         next
+    }
+
+    /// Whether connections keep what their transcript is made of: some hundred bytes each, secrets among them. What a
+    /// failed dial did is kept with its error in any case.
+    pub fn set_transcript(&mut self, on: bool) {
+        self.transcript = on;
+    }
+
+    /// The way of the dial so far.
+    pub(crate) fn hops(&self) -> &[Arc<Hop>] {
+        self.history.as_ref().map_or(&[], |history| &history.hops)
     }
 
     /// Who redirected the dial so far.

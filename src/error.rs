@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::headers::Headers;
+use crate::transcript::{self, Hop};
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
@@ -301,6 +302,7 @@ struct Inner {
     rejection: Option<Rejection>,
     redirects: Vec<Redirect>,
     follow: Option<Follow>,
+    hops: Vec<Arc<Hop>>,
 }
 
 impl Error {
@@ -316,6 +318,7 @@ impl Error {
             rejection: None,
             redirects: Vec::new(),
             follow: None,
+            hops: Vec::new(),
         }))
     }
 
@@ -378,6 +381,19 @@ impl Error {
         self.change(|inner| inner.follow = Some(follow))
     }
 
+    /// The way of the dial; the most precise place has said it first.
+    pub(crate) fn with_hops(self, hops: impl FnOnce(&Error) -> Vec<Arc<Hop>>) -> Error {
+        if !self.0.hops.is_empty() {
+            return self;
+        }
+        let hops = hops(&self);
+        self.change(|inner| inner.hops = hops)
+    }
+
+    pub(crate) fn hops(&self) -> &[Arc<Hop>] {
+        &self.0.hops
+    }
+
     pub(crate) fn follow(&self) -> Option<&Follow> {
         self.0.follow.as_ref()
     }
@@ -415,6 +431,12 @@ impl Error {
     /// The redirects before the failure, the first one first; the last is the failure when its code says so.
     pub fn redirects(&self) -> &[Redirect] {
         &self.0.redirects
+    }
+
+    /// What the dial did before it failed, for people: phases with their times, heads with secrets masked, each check with
+    /// its verdict. `None` when nothing was begun, and for what failed later.
+    pub fn transcript(&self) -> Option<String> {
+        (!self.0.hops.is_empty()).then(|| transcript::text(&self.0.hops))
     }
 
     /// Where the last redirect points, as an address to dial; `None` when none was usable.

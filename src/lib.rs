@@ -17,13 +17,15 @@ mod net;
 mod protocol;
 mod spare;
 mod target;
+mod transcript;
 mod wait;
 
-pub use client::{Cancel, Client, Connection, Outcome, Piece, Wants};
+pub use client::{Cancel, Client, Connection, Figure, Outcome, Piece, Wants};
 pub use dialer::Dialer;
 pub use dialer::cookies::CookieJar;
 pub use error::{Code, Error, Phase, Redirect, Rejection};
 pub use headers::Headers;
 pub use protocol::batch::Batch;
 pub use protocol::message::{Kind, Message};
+pub use transcript::Times;
 pub use wait::Wait;

@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms that its files may name (`crate::room`), beside itself.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("ffi", &["client", "protocol", "buffer", "dialer", "error", "headers", "target", "wait"]),
-    ("client", &["protocol", "net", "buffer", "dialer", "error", "headers", "target", "wait"]),
+    ("client", &["protocol", "net", "buffer", "dialer", "error", "headers", "target", "transcript", "wait"]),
     ("protocol", &["dialer", "error", "headers", "spare", "target"]),
-    ("net", &["buffer", "dialer", "error", "target", "wait"]),
-    ("dialer", &["error", "headers", "buffer", "target"]),
+    ("net", &["buffer", "dialer", "error", "target", "transcript", "wait"]),
+    ("dialer", &["error", "headers", "buffer", "target", "transcript"]),
     ("target", &["error"]),
-    ("error", &["headers"]),
+    ("error", &["headers", "transcript"]),
+    ("transcript", &["headers"]),
     ("headers", &[]),
     ("wait", &[]),
     ("buffer", &[]),
@@ -20,8 +21,10 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Public names at the crate's root stand for the room that they come from.
-const ROOT_NAMES: [(&str, &str); 14] = [
+const ROOT_NAMES: [(&str, &str); 16] = [
     ("Client", "client"),
+    ("Figure", "client"),
+    ("Times", "transcript"),
     ("Connection", "client"),
     ("Outcome", "client"),
     ("CookieJar", "dialer"),

@@ -35,6 +35,26 @@ int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error *
     return ended ? ws_input_done(conn, 0, error) : WS_OK;
 }
 
+/* What a receiver has to know of the connection behind its call. */
+static void stands(const ws_conn *conn, int result, int *wants, int *ending)
+{
+    *wants = ws_wants(conn);
+    *ending = result == WS_AGAIN && (*wants & WS_WANT_WRITE) && ws_close_code(conn) != 0;
+}
+
+int wsgo_recv_piece(ws_conn *conn, const void *data, size_t len, int ended, void *block, size_t room, wsgo_piece *piece,
+                    ws_error **error)
+{
+    int result = wsgo_feed(conn, data, len, ended, error);
+
+    piece->len = 0;
+    if (result == WS_OK) {
+        result = ws_recv_into(conn, WS_NOWAIT, block, room, &piece->len, &piece->kind, &piece->is_final, error);
+    }
+    stands(conn, result, &piece->wants, &piece->ending);
+    return result;
+}
+
 int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message *message, void *block, size_t room,
               wsgo_batch *batch, ws_error **error)
 {
@@ -67,8 +87,7 @@ int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message
         result = WS_OK;
     }
     batch->result = result;
-    batch->wants = ws_wants(conn);
-    batch->ending = result == WS_AGAIN && (batch->wants & WS_WANT_WRITE) && ws_close_code(conn) != 0;
+    stands(conn, result, &batch->wants, &batch->ending);
     return result;
 }
 
@@ -119,6 +138,21 @@ int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffe
     default:
         result = ws_send(conn, kind, data, len, WS_NOWAIT, error);
     }
+    if (result < 0) {
+        return result;
+    }
+    shown = show(conn, buffer, room, output, error);
+    return shown < 0 ? shown : result;
+}
+
+int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, int is_final, void *buffer, size_t room,
+                       wsgo_output *output, ws_error **error)
+{
+    int result, shown;
+
+    *error = NULL;
+    *output = nothing;
+    result = ws_send_fragment(conn, kind, data, len, is_final, WS_NOWAIT, error);
     if (result < 0) {
         return result;
     }

@@ -36,6 +36,20 @@ int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error *
 int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message *message, void *block, size_t room,
               wsgo_batch *batch, ws_error **error);
 
+/* One piece of a message, in the caller's block. */
+typedef struct wsgo_piece {
+    size_t len;
+    int kind, is_final, wants, ending;
+} wsgo_piece;
+
+/* wsgo_feed, then the next piece of a message. */
+int wsgo_recv_piece(ws_conn *conn, const void *data, size_t len, int ended, void *block, size_t room, wsgo_piece *piece,
+                    ws_error **error);
+
+/* Sends a fragment of a message and shows what is to be written. */
+int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, int is_final, void *buffer, size_t room,
+                       wsgo_output *output, ws_error **error);
+
 /* Sends a message or a control frame and shows what is to be written. */
 int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
               ws_error **error);

@@ -22,7 +22,6 @@ type Conn struct {
 	netConn     net.Conn
 	raw         syscall.RawConn // of a TCP or unix socket, else nil
 	subprotocol string
-	compression bool // agreed with the server
 	permanent   bool // Dialer.PermanentTimeouts
 	readSize    int
 	writeSize   int
@@ -30,15 +29,18 @@ type Conn struct {
 	done        chan struct{} // closed by Close
 	closed      atomic.Bool
 	keepalive   *keepalive
+	handlers    handlers
 
 	reader // of the goroutine that reads
 	writer // of whoever holds the slot
 
-	deadlines     sync.Mutex
-	readDeadline  time.Time
-	writeDeadline time.Time
-	readsBroken   bool // the deadline of netConn is not the user's: a context is done, or it is over
-	over          bool // C knows a failure that the stream does not
+	deadlines        sync.Mutex
+	readDeadline     time.Time
+	writeDeadline    time.Time
+	readsBroken      bool // the deadline of netConn is not the user's: a context is done, or it is over
+	compressionLevel int
+	compressionOff   bool
+	over             bool // C knows a failure that the stream does not
 }
 
 func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
@@ -50,6 +52,8 @@ func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
 		writeSize: d.WriteBufferSize,
 		writePool: d.WriteBufferPool,
 		done:      make(chan struct{}),
+
+		compressionLevel: 1,
 	}
 	c.slot = make(chan struct{}, 1)
 	switch socket := netConn.(type) {

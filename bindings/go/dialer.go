@@ -245,6 +245,14 @@ func (d *Dialer) apply(settings *C.ws_dialer, header http.Header) error {
 			return C.ws_dialer_set_keepalive(settings, milliseconds(d.PingInterval), milliseconds(d.PongTimeout), raw)
 		}))
 	}
+	if d.EnableCompression {
+		errs = append(errs,
+			set(func(_ []*C.char, raw **C.ws_error) C.int { return C.ws_dialer_set_compression(settings, 1, raw) }),
+			// The model's level.
+			set(func(_ []*C.char, raw **C.ws_error) C.int {
+				return C.ws_dialer_set_compression_level(settings, 1, 0, 128, raw)
+			}))
+	}
 	for _, name := range d.Subprotocols {
 		errs = append(errs, set(func(c []*C.char, raw **C.ws_error) C.int {
 			return C.ws_dialer_add_subprotocol(settings, c[0], raw)

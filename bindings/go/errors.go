@@ -114,6 +114,7 @@ const (
 	codeUsageKind        = -102
 	codeUsageReceiver    = -104
 	codeUsageCloseCode   = -107
+	codeUsageControlSize = -109
 	codeUsageClose       = -108
 	codeURLSyntax        = -201
 	codeURLScheme        = -202

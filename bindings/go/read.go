@@ -30,7 +30,8 @@ type reader struct {
 	readN    int
 	readIO   error
 	readStep func(fd uintptr) bool
-	readBuf  []byte // for what is no socket, which cannot be waited for without one
+	current  *messageReader // of NextReader
+	readBuf  []byte         // for what is no socket, which cannot be waited for without one
 }
 
 var errWouldBlock = errors.New("nothing to read now")
@@ -53,7 +54,7 @@ func (c *Conn) ReadContext(ctx context.Context) (messageType int, p []byte, err 
 		return -1, nil, err
 	}
 	defer c.endRead()
-	kind, data, err := c.receive(ctx)
+	kind, data, err := c.nextMessage(ctx)
 	if err != nil {
 		return -1, nil, err
 	}
@@ -78,15 +79,45 @@ func (c *Conn) endRead() {
 	c.reading.Store(false)
 }
 
-// receive shows the next message where it lies, until received is called.
-func (c *Conn) receive(ctx context.Context) (int, []byte, error) {
-	if k := c.h.kit; k == nil || !k.holdsMessage() {
-		if err := c.fetch(ctx); err != nil {
+// nextMessage shows the next message where it lies, until received is called. A reader of NextReader is at its end.
+func (c *Conn) nextMessage(ctx context.Context) (int, []byte, error) {
+	if c.current != nil {
+		if err := c.finishCurrent(); err != nil {
 			return -1, nil, err
 		}
 	}
-	kind, data := c.h.kit.peek()
-	return kind, data, nil
+	for {
+		if k := c.h.kit; k == nil || !k.holdsMessage() {
+			if err := c.fetch(ctx); err != nil {
+				return -1, nil, err
+			}
+		}
+		kind, data, err := c.keptMessage()
+		if err != errNoMessage {
+			return kind, data, err
+		}
+	}
+}
+
+var errNoMessage = errors.New("only control frames")
+
+// keptMessage shows the kit's next message. Control frames in front of it are handled.
+func (c *Conn) keptMessage() (int, []byte, error) {
+	for c.h.kit != nil && c.h.kit.holdsMessage() {
+		kind, data := c.h.kit.peek()
+		if kind < CloseMessage {
+			return kind, data, nil
+		}
+		if err := c.handleControl(kind, data); err != nil {
+			// It is over: what came behind is not told.
+			k := c.h.kit
+			c.h.kit = nil
+			k.giveBack()
+			return -1, nil, err
+		}
+		c.received()
+	}
+	return -1, nil, errNoMessage
 }
 
 func (c *Conn) received() {
@@ -133,40 +164,45 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 	}
 	k := c.h.kit
 	var raw *C.ws_error
-	ended := C.int(0)
-	if c.ended {
-		ended = 1
-	}
-	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), ended, k.message,
+	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.message,
 		unsafe.Pointer(unsafe.SliceData(k.block)), C.size_t(len(k.block)), &k.batch, &raw)
 	k.begin()
-	c.dry = result == C.WS_AGAIN && k.batch.ending == 0
-	if k.batch.ending == 0 && k.batch.wants&C.WS_WANT_WRITE != 0 && result >= 0 && result != C.WS_CLOSED {
+	again, err = c.judge(result, k.batch.wants, k.batch.ending, raw)
+	if k.holdsMessage() {
+		return nil, false
+	}
+	return err, again
+}
+
+// judge sees to what a receiving call into C led to: again when nothing came and nothing is over.
+func (c *Conn) judge(result, wants, ending C.int, raw *C.ws_error) (again bool, err error) {
+	c.dry = result == C.WS_AGAIN && ending == 0
+	isOver := result < 0 || result == C.WS_CLOSED
+	mustWrite := wants&C.WS_WANT_WRITE != 0
+	if mustWrite && ending == 0 && !isOver {
 		c.kick()
 	}
 	switch {
-	case k.holdsMessage():
-		return nil, false
 	case result == C.WS_OK:
-		return nil, true
-	case result == C.WS_AGAIN && c.ended && k.batch.ending == 0:
+		return true, nil
+	case result == C.WS_AGAIN && c.ended && ending == 0:
 		c.readErr = c.ioErr
 		if c.readErr == nil {
 			c.readErr = &CloseError{Code: CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}
 		}
-		return c.readErr, false
+		return false, c.readErr
 	case result == C.WS_AGAIN:
 		// What tells the server of the end has to leave before we are told.
-		if k.batch.ending != 0 && c.seeOff() != nil {
+		if ending != 0 && c.seeOff() != nil {
 			c.ended = true
 		}
-		return nil, true
+		return true, nil
 	}
 	c.readErr = c.ending(result, raw)
-	if k.batch.wants&C.WS_WANT_WRITE != 0 {
+	if mustWrite {
 		c.seeOff()
 	}
-	return c.readErr, false
+	return false, c.readErr
 }
 
 // ending is how the end is told.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,10 +29,15 @@ import (
 type writer struct {
 	slot        chan struct{}
 	owed        atomic.Bool
-	inside      bool   // C holds bytes that were shown and not taken
-	rest        []byte // bytes that were taken and not written, before all others
-	writeErr    error  // nothing can be written any more
+	inside      bool          // C holds bytes that were shown and not taken
+	rest        []byte        // bytes that were taken and not written, before all others
+	fragmented  chan struct{} // closed when the message in fragments is whole; nil when there is none
+	writeErr    error         // nothing can be written any more
 	deadlineSet time.Time
+
+	writers       sync.Mutex
+	currentWriter *messageWriter
+	isCloseSent   atomic.Bool
 }
 
 // closeLimit bounds what is written for nobody who waits.
@@ -46,13 +52,13 @@ const heavyFrom = 64 << 10
 // [FormatCloseMessage] made, PingMessage, PongMessage, each with at most 125 bytes. Several goroutines may write at once. The
 // write deadline limits it. Behind a close frame it returns [ErrCloseSent].
 func (c *Conn) WriteMessage(messageType int, data []byte) error {
-	return c.write(context.Background(), c.currentWriteDeadline(), messageType, data)
+	return c.write(context.Background(), c.currentWriteDeadline(), outgoing{kind: messageType, data: data})
 }
 
 // WriteContext is WriteMessage that ends when the context does too, with its error: the message was not taken, unless the error
 // is a *[PendingError].
 func (c *Conn) WriteContext(ctx context.Context, messageType int, data []byte) error {
-	return c.write(ctx, c.currentWriteDeadline(), messageType, data)
+	return c.write(ctx, c.currentWriteDeadline(), outgoing{kind: messageType, data: data})
 }
 
 // WriteControl sends a control message before the deadline, between the frames of other messages if need be. The zero time
@@ -60,7 +66,7 @@ func (c *Conn) WriteContext(ctx context.Context, messageType int, data []byte) e
 func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) error {
 	switch messageType {
 	case CloseMessage, PingMessage, PongMessage:
-		return c.write(context.Background(), deadline, messageType, data)
+		return c.write(context.Background(), deadline, outgoing{kind: messageType, data: data})
 	}
 	return errKind(messageType)
 }
@@ -69,9 +75,28 @@ func errKind(messageType int) error {
 	return &Error{Code: codeUsageKind, Message: "not a kind of message that can be sent here: " + strconv.Itoa(messageType)}
 }
 
-func (c *Conn) write(ctx context.Context, deadline time.Time, kind int, data []byte) error {
+// outgoing is a message, or a fragment of one.
+type outgoing struct {
+	kind     int
+	data     []byte
+	fragment bool
+	first    bool
+	final    bool
+}
+
+func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error {
 	if err := c.lockSlot(ctx, deadline); err != nil {
 		return err
+	}
+	for c.fragmented != nil && o.kind < CloseMessage && (!o.fragment || o.first) {
+		whole := c.fragmented
+		c.unlockSlot()
+		if err := c.await(ctx, deadline, whole); err != nil {
+			return err
+		}
+		if err := c.lockSlot(ctx, deadline); err != nil {
+			return err
+		}
 	}
 	defer c.unlockSlot()
 	if !c.h.enter() {
@@ -81,15 +106,16 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, kind int, data []b
 	if c.writeErr != nil {
 		return c.writeErr
 	}
-	unbind := c.bindWrites(ctx, deadline)
-	defer unbind()
-	if err := c.flushInside(ctx); err != nil {
-		return err
+	defer c.bindWrites(ctx, deadline)()
+	if len(c.rest) > 0 || c.inside {
+		if err := c.flushInside(ctx); err != nil {
+			return err
+		}
 	}
 	buffer := takeOutput()
 	defer giveOutput(buffer)
 	var out C.wsgo_output
-	if err := c.put(kind, data, buffer, &out); err != nil {
+	if err := c.put(&o, buffer, &out); err != nil {
 		return err
 	}
 	if err := c.emit(ctx, buffer, &out); err != nil {
@@ -98,19 +124,57 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, kind int, data []b
 	return nil
 }
 
-// put gives a message to C.
-func (c *Conn) put(kind int, data []byte, buffer *[kitOut]byte, out *C.wsgo_output) error {
-	if kind == CloseMessage {
-		return c.putClose(data, buffer, out)
+// await waits for the end of somebody's message in fragments.
+func (c *Conn) await(ctx context.Context, deadline time.Time, whole chan struct{}) error {
+	var over <-chan time.Time
+	if !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		over = timer.C
 	}
-	if len(data) >= heavyFrom {
+	select {
+	case <-whole:
+		return nil
+	case <-c.done:
+		return c.closedError("write")
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-over:
+		return c.writeTimeout()
+	}
+}
+
+// put gives a message to C.
+func (c *Conn) put(o *outgoing, buffer *[kitOut]byte, out *C.wsgo_output) error {
+	if o.kind == CloseMessage {
+		return c.putClose(o.data, buffer, out)
+	}
+	if len(o.data) >= heavyFrom {
 		heavy <- struct{}{}
 		defer func() { <-heavy }()
 	}
 	var raw *C.ws_error
-	result := C.wsgo_send(c.h.conn, C.int(kind), pointer(data), C.size_t(len(data)), unsafe.Pointer(buffer), kitOut, out, &raw)
-	runtime.KeepAlive(data)
-	return c.taken(result, raw)
+	start, size, to := pointer(o.data), C.size_t(len(o.data)), unsafe.Pointer(buffer)
+	if !o.fragment {
+		result := C.wsgo_send(c.h.conn, C.int(o.kind), start, size, to, kitOut, out, &raw)
+		runtime.KeepAlive(o.data)
+		return c.taken(result, raw)
+	}
+	result := C.wsgo_send_fragment(c.h.conn, C.int(o.kind), start, size, flag(o.final), to, kitOut, out, &raw)
+	runtime.KeepAlive(o.data)
+	err := c.taken(result, raw)
+	switch {
+	case err == nil && o.first:
+		c.fragmented = make(chan struct{})
+	case c.fragmented != nil && (err != nil || o.final):
+		if err != nil {
+			// Its beginning is out, and nothing can follow but its end, which will not come.
+			c.writeErr = err
+		}
+		close(c.fragmented)
+		c.fragmented = nil
+	}
+	return err
 }
 
 // putClose sends a close frame and does not wait for the server's: the reader meets it.
@@ -137,6 +201,7 @@ func (c *Conn) putClose(data []byte, buffer *[kitOut]byte, out *C.wsgo_output) e
 	if err := c.taken(result, nil); err != nil {
 		return err
 	}
+	c.isCloseSent.Store(true)
 	return c.show(0, buffer, out)
 }
 

@@ -85,7 +85,9 @@ impl Connection {
             }
             if rx.over.is_none() {
                 rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+                let before = (batch.len(), batch.data().len());
                 let taken = batch.decode(&mut rx.decoder, rx.plain.filled(), most);
+                self.arrived.messages(batch.len() - before.0, batch.data().len() - before.1);
                 rx.plain.consume(taken);
             }
             match self.next_buffered(rx, patience) {
@@ -154,13 +156,14 @@ impl Connection {
     /// Takes message after message and writes portion by portion. Once the caller's time is over the rest is only taken,
     /// as far as the limit of unsent bytes allows: what as many sends would have done.
     fn put_batch(&self, tx: &mut Tx, gather: &mut Gather<'_>) -> Result<(), Lost> {
-        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        let portion = if self.secure { self.write_size().min(SEALED) } else { self.write_size() };
         let mut deflated = Vec::new();
         while gather.taken < gather.messages.len() && gather.refusal.is_none() {
             if gather.over.is_some() && tx.unsent() >= UNSENT_LIMIT {
                 break;
             }
             let (kind, data) = gather.messages.get(gather.taken);
+            let len = data.len();
             deflated.clear();
             let is_deflated = self.deflate(tx, data, true, &mut deflated).map_err(Lost::Error)?;
             let (data, reserved) = if is_deflated { (&deflated[..], encoder::DEFLATED) } else { (data, 0) };
@@ -184,6 +187,7 @@ impl Connection {
                 room[0] |= reserved;
                 to.fill(len);
             }
+            self.sent.message(len);
             gather.taken += 1;
         }
         self.write_gathered(tx, gather)

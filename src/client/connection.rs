@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::cancel::Cancel;
 use super::control;
+use super::figures::Moved;
 use super::fragments::Fragments;
 use super::keepalive::Keepalive;
 use super::link::Link;
@@ -29,6 +30,7 @@ use crate::protocol::deflate::Deflater;
 use crate::protocol::handshake::Agreed;
 use crate::protocol::message::Message;
 use crate::target::{Target, display, route};
+use crate::transcript::{self, Hop, Times};
 use crate::wait::{Over, Wait};
 
 /// An ordinary answer of a call on a connection that lives on. The numbers are those of the C header.
@@ -67,7 +69,11 @@ impl From<Over> for Outcome {
 pub struct Connection {
     pub(super) stream: Stream,
     pub(super) rx: Mutex<Rx>,
+    /// Counted by who holds `rx`.
+    pub(super) arrived: Moved,
     pub(super) tx: Mutex<Tx>,
+    /// Counted by who holds `tx`.
+    pub(super) sent: Moved,
     pub(super) link: Mutex<Link>,
     /// Something changed that a closer may wait for; goes with `link`.
     pub(super) turn: Condvar,
@@ -89,12 +95,15 @@ pub struct Connection {
     pub(super) keeps_alive: bool,
     keepalive: Option<Box<(Duration, Option<Duration>)>>,
     pub(super) interruptible: bool,
-    pub(super) read_size: usize,
-    pub(super) write_size: usize,
-    pub(super) read_ahead: (usize, usize),
+    read_size: u32,
+    write_size: u32,
+    read_ahead: (u32, u32),
     pub(super) received: OnceLock<Box<Close>>,
     pub(super) agreed: OnceLock<Box<Agreed>>,
+    pub(super) times: OnceLock<Times>,
     pub(super) tls_facts: OnceLock<Box<(&'static str, &'static str)>>,
+    /// The last hop of the dial, where it is kept.
+    pub(super) hop: OnceLock<Arc<Hop>>,
     pub(super) token: Mutex<Option<Arc<Cancel>>>,
     pub(super) has_token: AtomicBool,
     /// The process that made it.
@@ -102,10 +111,27 @@ pub struct Connection {
     /// The descriptor goes back to the caller who gave it.
     returned: bool,
     url: Box<str>,
-    /// The proxy between, for error messages.
+    /// What most dials have nothing of.
+    detour: Option<Box<Detour>>,
+}
+
+/// What lay between: a proxy, and redirects.
+struct Detour {
+    /// The proxy, for error messages.
     via: Option<Box<str>>,
-    /// How the dial came here, when a redirect led it.
     history: Option<Arc<History>>,
+}
+
+impl Detour {
+    fn new(via: Option<&str>, dialer: &Dialer) -> Option<Box<Detour>> {
+        let detour = Detour { via: via.map(Into::into), history: dialer.history.clone() };
+        (detour.via.is_some() || detour.history.is_some()).then(|| Box::new(detour))
+    }
+}
+
+/// A size in half the memory; what is larger stands for no limit.
+fn small(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 /// The receiving side.
@@ -183,7 +209,7 @@ impl Connection {
     /// A connection that has yet to open: `trip` lies before it on `stream`.
     pub(super) fn new(stream: Stream, trip: Trip, dialer: &Dialer, target: &Target, via: Option<&str>) -> Connection {
         let secure = trip.is_secure();
-        let (opening, tls) = Opening::new(trip);
+        let (opening, tls) = Opening::new(trip, dialer.transcript);
         let rx = Rx {
             opening: Some(Box::new(opening)),
             in_clear: secure && tls.is_none(),
@@ -208,7 +234,9 @@ impl Connection {
         Connection {
             stream,
             rx: Mutex::new(rx),
+            arrived: Moved::default(),
             tx: Mutex::new(Tx::default()),
+            sent: Moved::default(),
             secure,
             link: Mutex::new(Link { tls, ..Link::default() }),
             turn: Condvar::new(),
@@ -223,19 +251,20 @@ impl Connection {
             keeps_alive: dialer.keepalive.is_some(),
             keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
-            read_size: dialer.read_buffer,
-            write_size: dialer.write_buffer,
-            read_ahead: dialer.read_ahead,
+            read_size: small(dialer.read_buffer),
+            write_size: small(dialer.write_buffer),
+            read_ahead: (small(dialer.read_ahead.0), small(dialer.read_ahead.1)),
             received: OnceLock::new(),
             agreed: OnceLock::new(),
+            times: OnceLock::new(),
             tls_facts: OnceLock::new(),
+            hop: OnceLock::new(),
             token: Mutex::new(None),
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
             returned: false,
             url: target.url().into(),
-            via: via.map(Into::into),
-            history: dialer.history.clone(),
+            detour: Detour::new(via, dialer),
         }
     }
 
@@ -244,6 +273,21 @@ impl Connection {
         if let Some(&(every, within)) = self.keepalive.as_deref() {
             self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
         }
+    }
+
+    /// The most that one read takes from the socket.
+    pub(super) fn read_size(&self) -> usize {
+        self.read_size as usize
+    }
+
+    /// The most that one write gives to it.
+    pub(super) fn write_size(&self) -> usize {
+        self.write_size as usize
+    }
+
+    /// How many messages and bytes are read ahead.
+    pub(super) fn read_ahead(&self) -> (usize, usize) {
+        (self.read_ahead.0 as usize, self.read_ahead.1 as usize)
     }
 
     /// The subprotocol that the server chose; empty when none.
@@ -275,13 +319,13 @@ impl Connection {
 
     /// The status of the server's answer: 101; 0 while it is awaited.
     pub fn status(&self) -> u16 {
-        self.agreed.get().map_or(0, |agreed| agreed.head.status)
+        if self.is_open() { 101 } else { 0 }
     }
 
     /// The header fields of the server's answer.
     pub fn headers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
-        self.agreed.get().map_or(&NONE, |agreed| &agreed.head.headers)
+        self.agreed.get().map_or(&NONE, |agreed| &agreed.headers)
     }
 
     /// The address that took the connection, the last one where redirects were followed: without user and password.
@@ -291,7 +335,22 @@ impl Connection {
 
     /// The redirects that led here, the first one first.
     pub fn redirects(&self) -> &[Redirect] {
-        self.history.as_ref().map_or(&[], |history| &history.redirects)
+        self.detour.as_ref().and_then(|detour| detour.history.as_ref()).map_or(&[], |history| &history.redirects)
+    }
+
+    /// What the dial did, for people: phases with their times, heads with secrets masked, each check with its verdict.
+    /// `None` unless the dialer was told to keep it.
+    pub fn transcript(&self) -> Option<String> {
+        let hops = [self.hops_before(), &[self.hop.get()?.clone()]].concat();
+        Some(transcript::text(&hops))
+    }
+
+    pub(super) fn via(&self) -> Option<&str> {
+        self.detour.as_ref()?.via.as_deref()
+    }
+
+    pub(super) fn hops_before(&self) -> &[Arc<Hop>] {
+        self.detour.as_ref().and_then(|detour| detour.history.as_ref()).map_or(&[], |history| &history.hops)
     }
 
     /// Our address; `None` on a unix socket.
@@ -346,7 +405,7 @@ impl Connection {
     }
 
     fn context(&self) -> String {
-        route(&display(&self.url), self.via.as_deref())
+        route(&display(&self.url), self.via())
     }
 
     /// Says whose error it is.

@@ -8,9 +8,9 @@ use once_cell::sync::OnceCell;
 
 use super::cancel::Cancel;
 use super::connection::{Connection, Outcome};
-use super::open::{Passage, Trip};
+use super::open::{self, Passage, Trip};
 use crate::dialer::{Dialer, cookies};
-use crate::error::{Code, Error, Follow, Phase, Redirect};
+use crate::error::{Code, Error, Follow, Phase};
 use crate::net::stream::Stream;
 use crate::net::tls::{Tls, TlsConfig};
 use crate::net::{connect, random, resolve};
@@ -19,6 +19,7 @@ use crate::protocol::handshake::Handshake;
 use crate::protocol::socks5::Socks5;
 use crate::protocol::tunnel::Tunnel;
 use crate::target::{self, Endpoint, Proxy, ProxyKind, Scheme, Target};
+use crate::transcript::{Hop, Times, Tries};
 use crate::wait::{Patience, Wait};
 
 /// A dialer at work: its decisions, and the parsed trust roots and TLS sessions that they lead to. Cheap to clone.
@@ -71,7 +72,7 @@ impl Client {
             };
             match error.follow() {
                 Some(follow) if error.code() == Code::Redirect => {
-                    let next = now.follow(follow, error.redirects());
+                    let next = now.follow(follow, &error);
                     target = Target::parse(&follow.location)?;
                     client = Some(next);
                 }
@@ -91,13 +92,13 @@ impl Client {
     /// it follows fewer redirects, and what was meant for another origin stays behind. It is for that one address.
     pub fn redirected(&self, error: &Error) -> Result<Client, Error> {
         match error.follow() {
-            Some(follow) if error.code() == Code::Redirect => Ok(self.follow(follow, error.redirects())),
+            Some(follow) if error.code() == Code::Redirect => Ok(self.follow(follow, error)),
             _ => Err(Error::new(Code::UsageState, "the error is no redirect that can be followed")),
         }
     }
 
-    fn follow(&self, follow: &Follow, redirects: &[Redirect]) -> Client {
-        let dialer = self.dialer.follow(follow, redirects);
+    fn follow(&self, follow: &Follow, error: &Error) -> Client {
+        let dialer = self.dialer.follow(follow, error);
         // Who we are is a part of the configuration, the server's name is none.
         let tls = if dialer.tls.identity == self.dialer.tls.identity { Arc::clone(&self.tls) } else { Arc::default() };
         Client { dialer, tls, ..self.clone() }
@@ -180,8 +181,13 @@ impl Client {
         Err(Error::new(Code::ProxyUnreachable, earlier).in_phase(Phase::Proxy))
     }
 
-    fn dial_route(&self, route: &Route<'_>, trip: Trip, patience: Patience<'_>) -> Result<Connection, Error> {
-        let stream = connect::connect(route.endpoint(), patience)?;
+    fn dial_route(&self, route: &Route<'_>, mut trip: Trip, patience: Patience<'_>) -> Result<Connection, Error> {
+        let mut tries = Tries::default();
+        let stream = match connect::connect(route.endpoint(), patience, &mut tries) {
+            Ok(stream) => stream,
+            Err(error) => return Err(error.with_hops(|error| self.hops(route, tries, error))),
+        };
+        trip.tries = Some(tries);
         let connection = self.connection(stream, trip, route);
         match connection.handshake(patience.wait)? {
             Outcome::Done => Ok(connection),
@@ -190,6 +196,16 @@ impl Client {
                 Err(Error::new(Code::Timeout, "the time ran out before the server answered").in_phase(Phase::Handshake))
             }
         }
+    }
+
+    /// The way of a dial that did not get as far as to a connection.
+    fn hops(&self, route: &Route<'_>, tries: Tries, error: &Error) -> Vec<Arc<Hop>> {
+        let times = Times { resolve: tries.resolve, connect: tries.connect, ..Times::default() };
+        let via = route.proxy.as_ref().map(|proxy| proxy.display.clone());
+        let (url, failed) = (route.target.url(), Some(open::failed(error)));
+        let mut hops = self.dialer.hops().to_vec();
+        hops.push(Arc::new(Hop { url, via, times, tries, failed, ..Hop::default() }));
+        hops
     }
 
     fn route<'a>(&self, target: &'a Target) -> Result<Route<'a>, Error> {
@@ -213,7 +229,10 @@ impl Client {
         };
         let passage = route.proxy.as_deref().map(|proxy| self.passage(target, proxy, address)).transpose()?;
         let cookies = self.dialer.jar.clone().map(|jar| (jar, target.http_url()));
-        Ok(Trip { passage, tls, exchange, cookies })
+        let options = &self.dialer.tls;
+        let verified_for = (tls.is_some() && !options.insecure_skip_verify)
+            .then(|| options.server_name.clone().unwrap_or_else(|| target.host.clone()));
+        Ok(Trip { passage, tls, exchange, cookies, tries: None, verified_for })
     }
 
     fn passage(&self, target: &Target, proxy: &Proxy, address: Option<IpAddr>) -> Result<Passage, Error> {

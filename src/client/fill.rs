@@ -97,7 +97,7 @@ impl Connection {
     }
 
     fn fill_plain(&self, rx: &mut Rx, patience: Patience<'_>) -> Filled {
-        let size = if rx.large { HEADER_READ } else { self.read_size };
+        let size = if rx.large { HEADER_READ } else { self.read_size() };
         let awaits = rx.awaits_answer();
         let buffer = &mut rx.plain;
         let read = self.read_socket(patience, awaits, |block| {
@@ -184,7 +184,7 @@ impl Connection {
                 return Filled::Impatient(over);
             }
             rx.plain.rest();
-            let size = self.read_size;
+            let size = self.read_size();
             let awaits = rx.awaits_answer();
             let cipher = &mut rx.cipher;
             let read = self.read_socket(patience, awaits, |block| {
@@ -248,6 +248,7 @@ impl Connection {
             if !std::mem::take(&mut sleeps_first) {
                 match read(patience.may_block() && !unsent && next_ping.is_none()) {
                     Ok(n) => {
+                        self.arrived.wire(n);
                         self.note_bytes();
                         return Ok(Read::Bytes(n));
                     }

@@ -81,6 +81,7 @@ impl Connection {
                 }
             };
             let mut turned = encoder::fragment_bits(next.kind, is_first, is_final);
+            let len = data.len();
             let data = if next.manner.is_some() { &deflated[..] } else { data };
             if next.manner.is_some() && is_first {
                 turned |= encoder::DEFLATED;
@@ -89,6 +90,9 @@ impl Connection {
                 ..=SMALL => self.put_small(&mut tx, next.kind, data, turned, patience),
                 _ => self.put_message(&mut tx, next.kind, data, turned, patience).map(drop),
             };
+            if put.is_ok() {
+                self.sent.part(len, is_final);
+            }
             self.remember(&mut tx, (!is_final).then_some(next));
             self.leave_tx(tx, put, patience)
         })

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::Outcome;
+use super::figures::Controls;
 use super::keepalive::Keepalive;
 use crate::buffer::Buffer;
 use crate::error::Error;
@@ -48,6 +49,8 @@ pub(super) struct Link {
     pub(super) keepalive: Option<Box<Keepalive>>,
     /// How long the last answered ping took; outlives the pings.
     pub(super) round_trip: Option<Duration>,
+    /// Control frames so far, if there were any.
+    pub(super) controls: Option<Box<Controls>>,
     /// Our close frame, while it is owed.
     pub(super) close: Option<Box<Close>>,
     /// Bytes were left in `tx` when its holder went.

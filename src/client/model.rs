@@ -25,7 +25,6 @@ use crate::dialer::Dialer;
 use crate::headers::Headers;
 use crate::net::stream::{Peer, chance, pair};
 use crate::protocol::handshake::{Agreed, Handshake};
-use crate::protocol::http::Head;
 use crate::protocol::message::{Kind, Message};
 use crate::target::Target;
 use crate::wait::Wait;
@@ -57,8 +56,7 @@ fn connected(capacity: usize) -> (Arc<Connection>, Peer) {
     let (stream, peer) = pair(capacity);
     let mut connection = Connection::new(stream, Trip::direct(None, handshake), &dialer, &target, None);
     connection.rx.get_mut().opening = None;
-    let head = Head { minor_version: 1, status: 101, reason: String::new(), headers: Headers::new() };
-    assert!(connection.agreed.set(Box::new(Agreed { subprotocol: None, head })).is_ok());
+    assert!(connection.agreed.set(Box::new(Agreed { subprotocol: None, headers: Headers::new() })).is_ok());
     (Arc::new(connection), peer)
 }
 

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Outcome, Rx, Spent};
 use super::fill::{End, Filled};
 use crate::dialer::cookies::CookieJar;
-use crate::error::{Code, Error, Phase};
+use crate::error::{Code, Error, Phase, Rejection};
 use crate::net::connect::broken_off;
 use crate::net::tls::Tls;
 use crate::protocol::handshake::{Handshake, Progress};
+use crate::protocol::http::Head;
 use crate::protocol::tunnel::{self, Tunnel};
+use crate::transcript::{Answer, Certificate, Failed, Hop, TlsFacts, Tries, microseconds};
 use crate::wait::{Over, Patience, Wait, now};
 
 /// How long a handshake may take that is carried on by calls that never wait.
@@ -29,6 +31,10 @@ pub(super) struct Trip {
     pub(super) exchange: Handshake,
     /// Who is told the cookies of its answer, and from which address.
     pub(super) cookies: Option<(Arc<dyn CookieJar>, String)>,
+    /// How the stream was found; `None`: the caller brought it.
+    pub(super) tries: Option<Tries>,
+    /// Whom the server's certificate is checked for; `None`: it is not.
+    pub(super) verified_for: Option<String>,
 }
 
 /// The legs to and through a proxy.
@@ -43,7 +49,7 @@ impl Trip {
     /// Without a proxy.
     #[cfg(all(test, feature = "model"))]
     pub(super) fn direct(tls: Option<Tls>, exchange: Handshake) -> Trip {
-        Trip { passage: None, tls, exchange, cookies: None }
+        Trip { passage: None, tls, exchange, cookies: None, tries: None, verified_for: None }
     }
 
     /// Whether frames will travel in TLS, be it only as far as the proxy.
@@ -64,6 +70,13 @@ pub(super) struct Opening {
     by: Option<Instant>,
     /// Who is told the cookies of the answer, and from which address.
     cookies: Option<(Arc<dyn CookieJar>, String)>,
+    /// What happens, for the transcript and the times.
+    hop: Hop,
+    /// The leg that is under way, and since when.
+    leg: (Phase, Instant),
+    verified_for: Option<String>,
+    /// A connection that opens keeps the transcript too.
+    keeps_hop: bool,
 }
 
 struct Tunnelling {
@@ -73,15 +86,47 @@ struct Tunnelling {
 
 impl Opening {
     /// The state of a trip that begins, and the TLS that the stream begins with.
-    pub(super) fn new(trip: Trip) -> (Opening, Option<Box<Tls>>) {
+    pub(super) fn new(trip: Trip, keeps_hop: bool) -> (Opening, Option<Box<Tls>>) {
         let (end_to_end, tls) = (trip.tls.is_some(), trip.tls.map(Box::new));
         let (tunnel, tls) = match trip.passage {
             Some(passage) => (Some(Box::new(Tunnelling { tunnel: passage.tunnel, tls })), passage.tls.map(Box::new)),
             None => (None, tls),
         };
-        let by = Some(now() + OPEN_LIMIT);
-        let Trip { exchange, cookies, .. } = trip;
-        (Opening { tunnel, exchange, requested: false, end_to_end, by, cookies }, tls)
+        let begun = now();
+        let Trip { exchange, cookies, tries, verified_for, .. } = trip;
+        let mut hop = Hop { is_brought: tries.is_none(), tries: tries.unwrap_or_default(), ..Hop::default() };
+        (hop.times.resolve, hop.times.connect) = (hop.tries.resolve, hop.tries.connect);
+        let opening = Opening {
+            tunnel,
+            exchange,
+            requested: false,
+            end_to_end,
+            by: Some(begun + OPEN_LIMIT),
+            cookies,
+            hop,
+            leg: (Phase::None, begun),
+            verified_for,
+            keeps_hop,
+        };
+        (opening, tls)
+    }
+
+    /// Writes down how long the leg before took.
+    fn turn_to(&mut self, phase: Phase) {
+        let (before, since) = self.leg;
+        if phase == before {
+            return;
+        }
+        let at = if before == Phase::None { since } else { now() };
+        let took = microseconds(at.saturating_duration_since(since));
+        let times = &mut self.hop.times;
+        match before {
+            Phase::Proxy => times.proxy = times.proxy.saturating_add(took),
+            Phase::Tls => times.tls = times.tls.saturating_add(took),
+            Phase::Handshake | Phase::Body => times.handshake = times.handshake.saturating_add(took),
+            _ => {}
+        }
+        self.leg = (phase, at);
     }
 
     /// The leg that it is on.
@@ -97,7 +142,11 @@ impl Opening {
     /// What is to be sent now, each part once.
     fn request(&mut self) -> Option<Cow<'_, [u8]>> {
         if let Some(proxy) = &mut self.tunnel {
-            return proxy.tunnel.request().map(Cow::Owned);
+            let request = proxy.tunnel.request();
+            if let (Tunnel::Connect(_), Some(request)) = (&proxy.tunnel, &request) {
+                self.hop.asked_proxy.extend_from_slice(request);
+            }
+            return request.map(Cow::Owned);
         }
         let is_first = !std::mem::replace(&mut self.requested, true);
         is_first.then(|| Cow::Borrowed(self.exchange.request()))
@@ -197,12 +246,14 @@ impl Connection {
                 return Ok(Outcome::Done);
             }
             if let Some(answer) = self.open_step(rx, patience) {
-                if let Err(error) = &answer {
-                    rx.opening = None;
-                    rx.over = Some(Err(error.clone()));
-                    rx.told = true;
-                }
-                return answer;
+                let Err(error) = answer else { return answer };
+                let error = match rx.opening.take() {
+                    Some(opening) => self.tell(*opening, error),
+                    None => error,
+                };
+                rx.over = Some(Err(error.clone()));
+                rx.told = true;
+                return Err(error);
             }
         }
     }
@@ -221,6 +272,7 @@ impl Connection {
             let _ = self.tls_facts.set(Box::new(facts));
         }
         let phase = opening.phase(is_shaking);
+        opening.turn_to(phase);
         if !is_shaking
             && let Some(request) = opening.request()
             && let Err(error) = self.put_request(&request)
@@ -266,13 +318,74 @@ impl Connection {
                 if let Some(deflate) = &agreed.deflate {
                     rx.decoder.inflate(!deflate.server_no_context_takeover);
                 }
-                rx.opening = None;
+                if let Some(opening) = rx.opening.take() {
+                    self.opened(*opening);
+                }
                 let _ = self.agreed.set(agreed);
                 self.start_keepalive();
                 Some(Ok(Outcome::Done))
             }
             Err(error) => Some(Err(self.fail(error, Phase::Handshake))),
         }
+    }
+
+    /// Keeps what is worth it of a handshake that is through.
+    fn opened(&self, mut opening: Opening) {
+        opening.turn_to(Phase::None);
+        let _ = self.times.set(opening.hop.times);
+        if opening.keeps_hop {
+            let tls = self.tls_of(&opening, true);
+            let _ = self.hop.set(Arc::new(self.hop_of(opening, None, tls)));
+        }
+    }
+
+    /// Puts the way to it into the error of a handshake that failed.
+    fn tell(&self, mut opening: Opening, error: Error) -> Error {
+        opening.turn_to(Phase::None);
+        let tls = self.tls_of(&opening, error.phase() != Phase::Tls);
+        let error = if error.redirects().is_empty() { error.with_redirects(self.redirects().to_vec()) } else { error };
+        error.with_hops(|error| {
+            let hop = Arc::new(self.hop_of(opening, Some(error), tls));
+            [self.hops_before(), &[hop]].concat()
+        })
+    }
+
+    fn tls_of(&self, opening: &Opening, is_through: bool) -> Option<TlsFacts> {
+        if !opening.end_to_end || opening.tunnel.is_some() {
+            return None;
+        }
+        let link = self.link.lock();
+        let tls = link.tls.as_ref()?;
+        let (version, cipher) = (tls.version()?, tls.cipher()?);
+        let certificate = match &opening.verified_for {
+            _ if !is_through => Certificate::Open,
+            Some(name) => Certificate::VerifiedFor(name.clone()),
+            None => Certificate::Unchecked,
+        };
+        Some(TlsFacts { version, cipher, certificate })
+    }
+
+    fn hop_of(&self, opening: Opening, error: Option<&Error>, tls: Option<TlsFacts>) -> Hop {
+        let Opening { mut exchange, mut hop, requested, .. } = opening;
+        let told = exchange.take_told();
+        let rejection = error.and_then(Error::rejection).cloned();
+        hop.url = self.url().to_owned();
+        hop.via = self.via().map(str::to_owned);
+        hop.tls = tls;
+        if requested {
+            hop.request = exchange.request().to_vec();
+        }
+        hop.skipped = told.skipped;
+        hop.rubbish = told.rubbish;
+        hop.answer = match (rejection, told.head) {
+            (Some(Rejection { status, reason, headers, body }), _) => Some(Answer { status, reason, headers, body }),
+            (None, Some(Head { status, reason, headers, .. })) => {
+                Some(Answer { status, reason, headers, body: Vec::new() })
+            }
+            (None, None) => None,
+        };
+        hop.failed = error.map(failed);
+        hop
     }
 
     /// Gives what came to the exchange with the proxy. Once the tunnel is there, what comes is the server's, and TLS with
@@ -325,6 +438,23 @@ impl Connection {
             End::Failed(error) => error,
         }
     }
+}
+
+/// An error as the transcript tells it.
+pub(super) fn failed(error: &Error) -> Failed {
+    let check = match error.code() {
+        _ if error.phase() == Phase::Proxy => None,
+        Code::HandshakeHead | Code::HandshakeVersion | Code::LimitHead | Code::LimitFields => Some(0),
+        Code::Rejected => Some(1),
+        Code::HandshakeUpgrade => Some(2),
+        Code::HandshakeConnection => Some(3),
+        Code::HandshakeAccept => Some(4),
+        Code::HandshakeExtension => Some(5),
+        Code::HandshakeSubprotocol | Code::HandshakeNoSubprotocol => Some(6),
+        _ => None,
+    };
+    let phase = if error.phase() == Phase::None { "" } else { error.phase().name() };
+    Failed { phase, sentence: error.detail().to_owned(), check }
 }
 
 fn no_memory() -> Error {

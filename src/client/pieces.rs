@@ -149,7 +149,7 @@ impl Connection {
             return self.next_buffered(rx, patience);
         }
         rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
-        while !rx.is_full(self.read_ahead) {
+        while !rx.is_full(self.read_ahead()) {
             let len = rx.message.len();
             if rx.message.try_reserve(AHEAD).is_err() {
                 break;
@@ -185,6 +185,7 @@ impl Connection {
         match filled {
             // What came went into `rx.message`: there was too little room for a read of its own.
             Filled::Some(Some(Event::Message(kind))) if put == 0 => {
+                self.arrived.message(rx.decoder.size());
                 rx.keep(kind);
                 None
             }
@@ -204,6 +205,9 @@ impl Connection {
         let ended = if let Some(Event::Message(kind)) = event { Some(kind) } else { None };
         piece.len += put;
         piece.is_final = ended.is_some();
+        if ended.is_some() {
+            self.arrived.message(rx.decoder.size());
+        }
         if put > 0 || ended.is_some() {
             piece.kind = ended.or(rx.decoder.kind()).unwrap_or(Kind::Binary);
             rx.in_pieces = ended.is_none();

@@ -9,6 +9,7 @@ use super::sync::{MutexGuard, Ordering, fence};
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
 use crate::protocol::decoder::Event;
+use crate::protocol::encoder::Control;
 use crate::protocol::message::{Kind, Message};
 use crate::wait::{Over, Patience, Wait, now};
 
@@ -112,6 +113,7 @@ impl Connection {
             };
             // Most messages are whole in the buffer: they go the short way, into the caller's memory and out.
             if rx.whole(message, self.max_message.load(Ordering::Relaxed)) {
+                self.arrived.message(message.data.len());
                 rx.rest();
                 self.leave_rx(rx);
                 return Ok(Outcome::Done);
@@ -125,6 +127,7 @@ impl Connection {
 
     /// The end of what a receiver, or who stands in for one, does with `rx`.
     pub(super) fn stop_receiving(&self, mut rx: MutexGuard<'_, Rx>) {
+        self.arrived.fragments(rx.decoder.fragments());
         if rx.awake {
             rx.awake = false;
             self.settle(Some(false));
@@ -262,13 +265,22 @@ impl Connection {
     #[inline]
     pub(super) fn meet(&self, rx: &mut Rx, event: Event) -> Option<Turn> {
         match event {
-            Event::Message(kind) => Some(Turn::Message(kind)),
+            Event::Message(kind) => {
+                self.arrived.message(if rx.streams { rx.decoder.size() } else { rx.message.len() });
+                Some(Turn::Message(kind))
+            }
             event => self.meet_control(rx, event),
         }
     }
 
     #[cold]
     fn meet_control(&self, rx: &mut Rx, event: Event) -> Option<Turn> {
+        let control = match event {
+            Event::Ping => Control::Ping,
+            Event::Pong => Control::Pong,
+            Event::Close | Event::Message(_) => Control::Close,
+        };
+        self.link.lock().controls.get_or_insert_default().received(control);
         let kind = match event {
             Event::Message(_) => return None,
             Event::Ping => {

@@ -46,7 +46,7 @@ impl Connection {
                 Err(answer) => return Ok(answer),
             };
             let mut deflated = Vec::new();
-            let (data, reserved) = match self.deflate(&mut tx, data, may_deflate, &mut deflated) {
+            let (payload, reserved) = match self.deflate(&mut tx, data, may_deflate, &mut deflated) {
                 Ok(false) => (data, 0),
                 Ok(true) => (&deflated[..], encoder::DEFLATED),
                 Err(error) => {
@@ -54,10 +54,13 @@ impl Connection {
                     return Err(self.about_us(error.in_phase(Phase::Send)));
                 }
             };
-            let put = match data.len() {
-                ..=SMALL => self.put_small(&mut tx, kind, data, reserved, patience),
-                _ => self.put_message(&mut tx, kind, data, reserved, patience).map(drop),
+            let put = match payload.len() {
+                ..=SMALL => self.put_small(&mut tx, kind, payload, reserved, patience),
+                _ => self.put_message(&mut tx, kind, payload, reserved, patience).map(drop),
             };
+            if put.is_ok() {
+                self.sent.message(data.len());
+            }
             self.leave_tx(tx, put, patience)
         })
     }
@@ -171,7 +174,10 @@ impl Connection {
         if tx.wire.is_empty() {
             self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
             match self.stream.send(frame, patience.may_block()) {
-                Ok(n) => frame = &frame[n..],
+                Ok(n) => {
+                    self.sent.wire(n);
+                    frame = &frame[n..];
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(Lost::Io(error)),
             }
@@ -197,7 +203,7 @@ impl Connection {
         let mut first = [0; MAX_HEADER];
         let header_len = encoder::message_header(&mut first, kind, data.len() as u64, key);
         first[0] ^= turned;
-        let portion = if self.secure { self.write_size.min(SEALED) } else { self.write_size };
+        let portion = if self.secure { self.write_size().min(SEALED) } else { self.write_size() };
         let (mut header, mut at, mut over) = (&first[..header_len], 0, None);
         while at < data.len() {
             // The header counts too: else the first portion would need more than a buffer of the pool, or a record more.
@@ -241,7 +247,10 @@ impl Connection {
         self.tx_waits.store(patience.wait != Wait::Never, Ordering::Relaxed);
         while !tx.wire.is_empty() {
             match self.stream.send(tx.wire.filled(), patience.may_block()) {
-                Ok(n) => tx.wire.consume(n),
+                Ok(n) => {
+                    self.sent.wire(n);
+                    tx.wire.consume(n);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if let Some(over) = patience.over() {
                         return Ok(Some(over));
@@ -460,6 +469,7 @@ pub(super) fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
 fn put_control(tx: &mut Tx, link: &mut Link, control: Control, payload: &[u8]) -> Result<(), Error> {
     let mut frame = [0; MAX_CONTROL];
     let len = encoder::control_frame(&mut frame, control, payload, random::mask_key());
+    link.controls.get_or_insert_default().sent(control);
     put_bytes(tx, link, &frame[..len])
 }
 

@@ -67,7 +67,7 @@ impl Connection {
             (link.failure.is_some(), link.eof)
         };
         let read = match &rx.over {
-            None => !rx.is_full(self.read_ahead),
+            None => !rx.is_full(self.read_ahead()),
             // Behind the close frames the end of the stream is awaited.
             Some(Ok(_)) => !eof,
             Some(Err(_)) => false,
@@ -90,7 +90,7 @@ impl Connection {
         }
         let (opening, is_full) = match self.rx.try_lock() {
             Some(rx) if rx.told && matches!(rx.over, Some(Err(_))) => return None,
-            Some(rx) => (rx.opening.as_ref().and_then(|opening| opening.by()), rx.is_full(self.read_ahead)),
+            Some(rx) => (rx.opening.as_ref().and_then(|opening| opening.by()), rx.is_full(self.read_ahead())),
             None => (None, false),
         };
         let (tick, end_by) = {
@@ -130,7 +130,7 @@ impl Connection {
                 return Ok(if unsent { Outcome::Again } else { Outcome::Done });
             };
             self.tick();
-            self.read_ahead(&mut rx, patience);
+            self.read_on(&mut rx, patience);
             if self.is_end_late() {
                 let ending = self.cut();
                 rx.over.get_or_insert(ending);
@@ -156,9 +156,9 @@ impl Connection {
         !link.eof && link.end_by.is_some_and(|by| by <= now())
     }
 
-    fn read_ahead(&self, rx: &mut Rx, patience: Patience<'_>) {
+    fn read_on(&self, rx: &mut Rx, patience: Patience<'_>) {
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
-        while rx.over.is_none() && !rx.is_full(self.read_ahead) {
+        while rx.over.is_none() && !rx.is_full(self.read_ahead()) {
             match self.next_ahead(rx, patience).or_else(|| self.read_more(rx, patience)) {
                 Some(Turn::Message(kind)) => rx.keep(kind),
                 Some(Turn::Over | Turn::Impatient(_)) => return,
@@ -174,7 +174,7 @@ impl Connection {
         let mut rx = self.rx.lock();
         // What is there already is worth a call before more of it.
         let waiting = if self.secure && !rx.in_clear { rx.cipher.len() } else { rx.plain.len() };
-        let is_full = rx.is_full(self.read_ahead) || waiting >= MOST_WAITING;
+        let is_full = rx.is_full(self.read_ahead()) || waiting >= MOST_WAITING;
         let has_ended = self.stream.has_ended() || matches!(rx.over, Some(Err(_)));
         if has_ended || (is_full && rx.input.is_none()) {
             return Ok(None);
@@ -206,6 +206,7 @@ impl Connection {
             return Err(Error::new(Code::UsageState, sentence));
         }
         input.fill(n);
+        self.arrived.wire(n);
         let to = if self.secure && !rx.in_clear { &mut rx.cipher } else { &mut rx.plain };
         if to.is_empty() {
             *to = *input;
@@ -248,6 +249,7 @@ impl Connection {
             let sentence = format!("{n} bytes cannot have been written of an output of {lent}");
             return Err(Error::new(Code::UsageState, sentence));
         }
+        self.sent.wire(n);
         if n == lent {
             tx.output = None;
         } else if let Some(output) = &mut tx.output {

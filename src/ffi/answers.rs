@@ -182,6 +182,46 @@ pub unsafe extern "C" fn ws_error_redirect(error: *const ws_error, index: usize,
     }
 }
 
+/// With on not 0 connections keep what ws_transcript tells: some hundred bytes each, secrets among them.
+/// Unless set they do not; what a failed dial did is kept with its error in any case. Since 0.1.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_dialer_set_transcript(
+    dialer: *mut ws_dialer,
+    on: c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::shared("dialer", dialer)?.change(|dialer| {
+                dialer.set_transcript(on != 0);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// The dial explained, for people: each address that was tried, the phases with their times, the heads
+/// of request and answer, and each check with its verdict and the section of the RFC that commands it;
+/// for redirects every hop. Plain text in lines of at most 100 columns, whose words may change between
+/// versions. Masked are user and password and the values of what looks like a credential: Authorization,
+/// cookies, tokens. NULL without ws_dialer_set_transcript, before the handshake is through, and for NULL.
+/// Lives as long as the connection. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_transcript(conn: *const ws_conn) -> *const c_char {
+    // SAFETY: NULL or a connection that is not freed while the text is used.
+    unsafe { guard::fact(conn, ptr::null(), |conn| pointer(conn.transcript())) }
+}
+
+/// As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin, and
+/// for any other failure. Lives as long as the error. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_error_transcript(error: *const ws_error) -> *const c_char {
+    // SAFETY: NULL or an error that is not freed while the text is used.
+    unsafe { guard::fact(error, ptr::null(), |error| pointer(error.transcript())) }
+}
+
 /// Status and address of each, as C reads them.
 pub(super) fn redirects_text(redirects: &[Redirect]) -> Box<[(c_int, CString)]> {
     redirects.iter().map(|redirect| (redirect.status.into(), c_text(&redirect.url))).collect()

@@ -42,6 +42,7 @@ struct Facts {
     close_reason: OnceLock<Box<[u8]>>,
     extensions: OnceLock<CString>,
     url: OnceLock<CString>,
+    transcript: OnceLock<CString>,
     redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
 
@@ -57,6 +58,11 @@ impl ws_conn {
 
     pub(super) fn url(&self) -> &CString {
         self.facts().url.get_or_init(|| c_text(self.connection.url()))
+    }
+
+    pub(super) fn transcript(&self) -> Option<&CString> {
+        let text = self.connection.transcript()?;
+        Some(self.facts().transcript.get_or_init(|| c_text(text)))
     }
 
     pub(super) fn redirects(&self) -> &[(c_int, CString)] {

@@ -17,6 +17,7 @@ pub struct ws_error {
     /// A rejection's, made when first asked for.
     fields: OnceLock<Fields>,
     location: OnceLock<Option<CString>>,
+    transcript: OnceLock<Option<CString>>,
     redirects: OnceLock<Box<[(c_int, CString)]>>,
 }
 
@@ -24,13 +25,24 @@ impl ws_error {
     /// A handle on the heap.
     pub(super) fn boxed(error: Error) -> *mut ws_error {
         let message = c_text(error.to_string());
-        let (fields, location, redirects) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Box::into_raw(Box::new(ws_error { error, message, fields, location, redirects }))
+        Box::into_raw(Box::new(ws_error {
+            error,
+            message,
+            fields: OnceLock::new(),
+            location: OnceLock::new(),
+            transcript: OnceLock::new(),
+            redirects: OnceLock::new(),
+        }))
     }
 
     /// Where the redirect points.
     pub(super) fn location(&self) -> Option<&CString> {
         self.location.get_or_init(|| self.error.location().map(c_text)).as_ref()
+    }
+
+    /// What the dial did.
+    pub(super) fn transcript(&self) -> Option<&CString> {
+        self.transcript.get_or_init(|| self.error.transcript().map(c_text)).as_ref()
     }
 
     /// Who redirected before.

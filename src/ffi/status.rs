@@ -56,6 +56,40 @@ pub const WS_WANT_BUFFERED: c_int = 4;
 
 /// Microseconds from the last answered keepalive ping to its pong.
 pub const WS_STAT_ROUND_TRIP: c_int = 1;
+/// Microseconds of the dial for the name; 0 when none was looked up.
+pub const WS_STAT_RESOLVE: c_int = 2;
+/// Microseconds for connecting; 0 when the caller did.
+pub const WS_STAT_CONNECT: c_int = 3;
+/// Microseconds for the exchange with a proxy.
+pub const WS_STAT_PROXY: c_int = 4;
+/// Microseconds for TLS with the server.
+pub const WS_STAT_TLS: c_int = 5;
+/// Microseconds from upgrade request to verified answer.
+pub const WS_STAT_HANDSHAKE: c_int = 6;
+/// Whole messages taken to be sent.
+pub const WS_STAT_MESSAGES_SENT: c_int = 7;
+/// Whole messages that have come.
+pub const WS_STAT_MESSAGES_RECEIVED: c_int = 8;
+/// Frames, control frames among them.
+pub const WS_STAT_FRAMES_SENT: c_int = 9;
+/// Frames that have come.
+pub const WS_STAT_FRAMES_RECEIVED: c_int = 10;
+/// Payload of the messages, before compression.
+pub const WS_STAT_BYTES_SENT: c_int = 11;
+/// Payload of the messages that came, after inflating.
+pub const WS_STAT_BYTES_RECEIVED: c_int = 12;
+/// Bytes that the socket took: handshake, frames, TLS.
+pub const WS_STAT_WIRE_SENT: c_int = 13;
+/// Bytes that the socket brought.
+pub const WS_STAT_WIRE_RECEIVED: c_int = 14;
+/// Pings, the keepalive's among them.
+pub const WS_STAT_PINGS_SENT: c_int = 15;
+/// Pings that have come.
+pub const WS_STAT_PINGS_RECEIVED: c_int = 16;
+/// Pongs.
+pub const WS_STAT_PONGS_SENT: c_int = 17;
+/// Pongs that have come.
+pub const WS_STAT_PONGS_RECEIVED: c_int = 18;
 
 /// TLS 1.2 (RFC 5246), 0x0303.
 pub const WS_TLS_1_2: c_int = 771;
@@ -326,7 +360,7 @@ mod tests {
     use std::ffi::CStr;
 
     use super::*;
-    use crate::client::Outcome;
+    use crate::client::{Figure, Outcome};
     use crate::protocol::message::Kind;
 
     /// Every constant of this file by its name.
@@ -381,7 +415,10 @@ mod tests {
         take(&mut left, "WANT_WRITE", 2);
         take(&mut left, "WANT_BUFFERED", 4);
         take(&mut left, "UNCOMPRESSED", 64);
-        take(&mut left, "STAT_ROUND_TRIP", 1);
+        for (&figure, number) in Figure::ALL.iter().zip(1..) {
+            assert_eq!(figure as c_int, number);
+            take(&mut left, &format!("STAT_{}", in_c(&format!("{figure:?}"))), number);
+        }
         // As on the wire (RFC 8446 4.2.1).
         take(&mut left, "TLS_1_2", 0x0303);
         take(&mut left, "TLS_1_3", 0x0304);

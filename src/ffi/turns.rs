@@ -9,8 +9,8 @@ use super::connection::{DIAL_LIMIT, ws_conn};
 use super::dialer::{default_client, ws_dialer};
 use super::error::ws_error;
 use super::guard;
-use super::status::{WS_STAT_ROUND_TRIP, WS_WANT_BUFFERED, WS_WANT_READ, WS_WANT_WRITE, wait};
-use crate::client::{Connection, Outcome, Wants};
+use super::status::{WS_WANT_BUFFERED, WS_WANT_READ, WS_WANT_WRITE, wait};
+use crate::client::{Connection, Figure, Outcome, Wants};
 use crate::error::{Code, Error};
 
 /// What a dial whose handshake may be under way answers.
@@ -217,18 +217,13 @@ pub unsafe extern "C" fn ws_stat(conn: *const ws_conn, id: c_int, out: *mut u64,
             let out = guard::unique("out", out)?;
             *out = 0;
             let conn = guard::living("conn", conn)?;
-            *out = match id {
-                WS_STAT_ROUND_TRIP => conn.connection().round_trip().map_or(0, microseconds),
-                _ => return Err(Error::new(Code::OptionValue, format!("no figure has the number {id}"))),
-            };
+            let figure = Figure::ALL.iter().find(|&&figure| figure as c_int == id);
+            let figure = figure
+                .ok_or_else(|| Error::new(Code::OptionValue, format!("no figure has the number {id} (WS_STAT_*)")))?;
+            *out = conn.connection().figure(*figure);
             Ok(Outcome::Done)
         })
     }
-}
-
-/// Rounded up: what was measured is never 0, which is no measurement.
-fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -241,6 +236,5 @@ mod tests {
         assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
         assert_eq!(milliseconds(Duration::from_millis(7)), 7);
         assert_eq!(milliseconds(Duration::MAX), c_int::MAX);
-        assert_eq!((microseconds(Duration::ZERO), microseconds(Duration::from_nanos(1001))), (1, 2));
     }
 }

@@ -15,15 +15,26 @@ use super::stream::Stream;
 use super::sys::{self, Watch};
 use crate::error::{Code, Error, Phase};
 use crate::target::Endpoint;
+use crate::transcript::{Attempt as Outcome, Tried, Tries, microseconds};
 use crate::wait::{Over, Patience, Wait};
 
-/// Connects to a host or a unix socket. The error names the phase and every address that was tried.
-pub(crate) fn connect<'a>(to: Endpoint<'_>, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+/// Connects to a host or a unix socket. The error names the phase and every address that was tried; `tries` tells all.
+pub(crate) fn connect<'a>(to: Endpoint<'_>, wait: impl Into<Patience<'a>>, tries: &mut Tries) -> Result<Stream, Error> {
     let wait = wait.into();
+    let mut begun = Instant::now();
     let connected = match to {
         Endpoint::Unix(path) => connect_unix(path, wait),
-        Endpoint::Tcp(host, port) => connect_tcp(&resolve(host, port, wait)?, wait),
+        Endpoint::Tcp(host, port) => {
+            let addresses = resolve(host, port, wait);
+            let resolved = Instant::now();
+            tries.resolve = microseconds(resolved - begun);
+            begun = resolved;
+            let addresses = addresses?;
+            tries.addresses = addresses.len();
+            connect_tcp(&addresses, wait, &mut tries.tried)
+        }
     };
+    tries.connect = microseconds(begun.elapsed());
     connected.map_err(|error| error.in_phase(Phase::Connect))
 }
 
@@ -33,32 +44,15 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// How often a unix listener with a full queue is asked again: there is no event to wait for.
 const QUEUE_FULL_DELAY: Duration = Duration::from_millis(10);
 
-fn connect_tcp<'a>(addresses: &[SocketAddr], wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
-    let wait = wait.into();
-    let mut race = Race { waiting: addresses, running: Vec::new(), failures: Vec::new(), next_at: Instant::now() };
-    loop {
-        while race.is_next_due() {
-            if let Some(stream) = race.start_next() {
-                return Ok(stream);
-            }
-        }
-        if race.running.is_empty() {
-            return Err(race.lost());
-        }
-        let next = if race.waiting.is_empty() { Wait::Forever } else { Wait::Until(race.next_at) };
-        let mut watches: Vec<Watch> =
-            race.running.iter().map(|attempt| Watch::new(attempt.socket.as_fd(), false, true)).collect();
-        let over = sys::poll(&mut watches, wait.at_most(next))
-            .map_err(|error| Error::from_io(Code::Io, "cannot wait for a connection", &error))?;
-        if let Some(stream) = race.judge(&watches) {
-            return Ok(stream);
-        }
-        match over {
-            Some(Over::Cancelled | Over::Interrupted) => return Err(race.broken_off(over)),
-            Some(_) if wait.over().is_some() => return Err(race.timed_out()),
-            _ => {}
-        }
+fn connect_tcp(addresses: &[SocketAddr], wait: Patience<'_>, tried: &mut Vec<Tried>) -> Result<Stream, Error> {
+    let begun = Instant::now();
+    let (running, failures) = (Vec::new(), Vec::new());
+    let mut race = Race { waiting: addresses, running, failures, next_at: begun, begun, tried };
+    let connected = race.run(wait);
+    for Attempt { addr, begun, .. } in std::mem::take(&mut race.running) {
+        race.tell(addr, begun, Outcome::Silent);
     }
+    connected
 }
 
 /// The attempts of one dial.
@@ -69,14 +63,50 @@ struct Race<'a> {
     failures: Vec<(SocketAddr, io::Error)>,
     /// When the next one begins, unless one fails before.
     next_at: Instant,
+    begun: Instant,
+    tried: &'a mut Vec<Tried>,
 }
 
 struct Attempt {
     addr: SocketAddr,
     socket: TcpStream,
+    begun: Instant,
 }
 
 impl Race<'_> {
+    fn run(&mut self, wait: Patience<'_>) -> Result<Stream, Error> {
+        loop {
+            while self.is_next_due() {
+                if let Some(stream) = self.start_next() {
+                    return Ok(stream);
+                }
+            }
+            if self.running.is_empty() {
+                return Err(self.lost());
+            }
+            let next = if self.waiting.is_empty() { Wait::Forever } else { Wait::Until(self.next_at) };
+            let mut watches: Vec<Watch> =
+                self.running.iter().map(|attempt| Watch::new(attempt.socket.as_fd(), false, true)).collect();
+            let over = sys::poll(&mut watches, wait.at_most(next))
+                .map_err(|error| Error::from_io(Code::Io, "cannot wait for a connection", &error))?;
+            if let Some(stream) = self.judge(&watches) {
+                return Ok(stream);
+            }
+            match over {
+                Some(Over::Cancelled | Over::Interrupted) => return Err(self.broken_off(over)),
+                Some(_) if wait.over().is_some() => return Err(self.timed_out()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Writes down what became of an attempt.
+    fn tell(&mut self, address: SocketAddr, begun: Instant, outcome: Outcome) {
+        let (after, took) = (begun.saturating_duration_since(self.begun), begun.elapsed());
+        let (after, took) = (microseconds(after), microseconds(took));
+        self.tried.push(Tried { address, after, took, outcome });
+    }
+
     fn is_next_due(&self) -> bool {
         !self.waiting.is_empty() && (self.running.is_empty() || Instant::now() >= self.next_at)
     }
@@ -84,16 +114,17 @@ impl Race<'_> {
     fn start_next(&mut self) -> Option<Stream> {
         let (&addr, rest) = self.waiting.split_first()?;
         self.waiting = rest;
-        self.next_at = Instant::now() + ATTEMPT_DELAY;
+        let begun = Instant::now();
+        self.next_at = begun + ATTEMPT_DELAY;
         match sys::connect_tcp(&addr) {
             Ok((fd, connected)) => {
-                let attempt = Attempt { addr, socket: fd.into() };
+                let attempt = Attempt { addr, socket: fd.into(), begun };
                 if connected {
                     return self.take(attempt);
                 }
                 self.running.push(attempt);
             }
-            Err(error) => self.failed(addr, error),
+            Err(error) => self.failed(addr, begun, error),
         }
         None
     }
@@ -113,23 +144,28 @@ impl Race<'_> {
             let outcome = if watch.has_trouble() { attempt.socket.take_error() } else { Ok(None) };
             match outcome {
                 Ok(None) => won = self.take(attempt),
-                Ok(Some(error)) | Err(error) => self.failed(attempt.addr, error),
+                Ok(Some(error)) | Err(error) => self.failed(attempt.addr, attempt.begun, error),
             }
         }
         won
     }
 
     fn take(&mut self, attempt: Attempt) -> Option<Stream> {
-        match attempt.finish() {
-            Ok(stream) => Some(stream),
-            Err((addr, error)) => {
-                self.failed(addr, error);
+        let Attempt { addr, begun, .. } = attempt;
+        match attempt.into_stream() {
+            Ok(stream) => {
+                self.tell(addr, begun, Outcome::Connected);
+                Some(stream)
+            }
+            Err(error) => {
+                self.failed(addr, begun, error);
                 None
             }
         }
     }
 
-    fn failed(&mut self, addr: SocketAddr, error: io::Error) {
+    fn failed(&mut self, addr: SocketAddr, begun: Instant, error: io::Error) {
+        self.tell(addr, begun, Outcome::Failed(reason(&error)));
         self.failures.push((addr, error));
         // RFC 8305 5: a failure lets the next one begin at once.
         self.next_at = Instant::now();
@@ -138,8 +174,7 @@ impl Race<'_> {
     fn reasons(&self) -> String {
         let mut text = String::new();
         for (addr, error) in &self.failures {
-            let reason = error.to_string();
-            let reason = reason.split(" (os error").next().unwrap_or_default();
+            let reason = reason(error);
             let _ = write!(text, "{}{addr}: {reason}", if text.is_empty() { "" } else { "; " });
         }
         text
@@ -176,11 +211,6 @@ impl Race<'_> {
 }
 
 impl Attempt {
-    fn finish(self) -> Result<Stream, (SocketAddr, io::Error)> {
-        let addr = self.addr;
-        self.into_stream().map_err(|error| (addr, error))
-    }
-
     fn into_stream(self) -> io::Result<Stream> {
         let local = self.socket.local_addr()?;
         // A port nobody listens on may be the very one that the system picked for us: TCP then connects to itself.
@@ -225,6 +255,12 @@ fn connect_unix<'a>(path: &Path, wait: impl Into<Patience<'a>>) -> Result<Stream
     }
 }
 
+/// The system's words, without the number, which is a field of its own.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// What a dial says that a token or a signal has ended.
 pub(crate) fn broken_off(over: Option<Over>, doing: &str) -> Error {
     match over {
@@ -245,6 +281,14 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    fn connect<'a>(to: Endpoint<'_>, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+        super::connect(to, wait, &mut Tries::default())
+    }
+
+    fn connect_tcp<'a>(addresses: &[SocketAddr], wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+        super::connect_tcp(addresses, wait.into(), &mut Vec::new())
+    }
 
     fn limit(ms: u64) -> Patience<'static> {
         Wait::for_duration(Duration::from_millis(ms)).into()

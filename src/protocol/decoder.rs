@@ -57,6 +57,8 @@ pub(crate) struct Decoder {
     /// What the frames of the message have declared so far.
     declared: u64,
     max_message: u64,
+    /// Data frames so far that were not the last of their message.
+    fragments: u64,
     /// Once permessage-deflate is agreed.
     inflater: Option<Box<Inflater>>,
     /// Whether the message is compressed; stays with the last one.
@@ -88,6 +90,7 @@ impl Decoder {
             is_final: false,
             declared: 0,
             max_message: 0,
+            fragments: 0,
             inflater: None,
             is_deflated: false,
             inflated: 0,
@@ -192,6 +195,17 @@ impl Decoder {
         &self.control
     }
 
+    /// How long the message is that has just become whole, however its payload was taken; not for one that
+    /// `decode_whole` has taken.
+    pub(crate) fn size(&self) -> usize {
+        to_usize(if self.is_deflated { self.inflated } else { self.declared })
+    }
+
+    /// How many data frames have begun that are not the last of their message.
+    pub(crate) fn fragments(&self) -> u64 {
+        self.fragments
+    }
+
     /// Whether a message has begun and is not whole.
     pub(crate) fn in_message(&self) -> bool {
         self.kind.is_some()
@@ -273,6 +287,7 @@ impl Decoder {
         }
         self.kind = Some(kind);
         self.is_final = header.is_final;
+        self.fragments += u64::from(!header.is_final);
         self.remaining = header.len;
         self.expect = Expect::Data;
         Ok(())

@@ -12,10 +12,14 @@ use super::http::{Body, Head, HeadParser, base64, basic_authorization};
 use super::redirect::{self, Redirects};
 use crate::dialer::{DeflateOptions, Dialer};
 use crate::error::{Code, Error, Phase, Rejection, quoted};
+use crate::headers::Headers;
 use crate::target::Target;
 
 /// Interim answers (RFC 9110 15.2) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 16;
+
+/// So much is kept of what is no head, to be shown.
+const MAX_RUBBISH: usize = 1024;
 
 /// What both sides agreed on.
 #[derive(Clone, Debug)]
@@ -26,9 +30,12 @@ pub(crate) struct Agreed {
     pub(crate) deflate: Option<Agreement>,
     /// The extensions as the server answered, written in our way; empty when there are none.
     pub(crate) extensions: String,
-    /// The answer's head.
-    pub(crate) head: Head,
+    /// The answer's header fields.
+    pub(crate) headers: Headers,
 }
+
+/// Subprotocol and extension as the answer has chosen them, and what it said about extensions.
+type Verified = (Option<String>, Option<Agreement>, String);
 
 /// One upgrade exchange: send `request()`, `feed()` what comes until it says done.
 pub(crate) struct Handshake {
@@ -40,7 +47,20 @@ pub(crate) struct Handshake {
     deflate: DeflateOptions,
     max_body: usize,
     redirects: Option<Box<Redirects>>,
+    told: Told,
     state: State,
+}
+
+/// What came, for the transcript.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// The statuses of interim answers.
+    pub(crate) skipped: Vec<u16>,
+    /// The head of an answer that failed a check, or of one that failed none, where that is to be kept.
+    pub(crate) head: Option<Head>,
+    /// The start of what is no head, or of one that is not whole.
+    pub(crate) rubbish: Vec<u8>,
+    keeps_head: bool,
 }
 
 enum State {
@@ -83,6 +103,7 @@ impl Handshake {
             deflate: dialer.deflate,
             max_body: dialer.max_rejection_body,
             redirects: Redirects::new(target, dialer),
+            told: Told { keeps_head: dialer.transcript, ..Told::default() },
             state: State::Head { came: Vec::new(), parser: HeadParser::default(), interim: 0 },
         })
     }
@@ -97,7 +118,7 @@ impl Handshake {
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
         let verdict = self.step(bytes).map_err(|error| error.in_phase(Phase::Handshake));
         if !matches!(verdict, Ok(Progress::More)) {
-            self.state = State::Over;
+            self.end(verdict.is_err());
         }
         verdict
     }
@@ -114,7 +135,7 @@ impl Handshake {
             State::Head { interim: 1.., .. } => "the server ended the connection after an interim answer".to_owned(),
             _ => "the server ended the connection without an answer".to_owned(),
         };
-        self.state = State::Over;
+        self.end(true);
         Error::new(Code::HandshakeEof, text).in_phase(Phase::Handshake)
     }
 
@@ -132,6 +153,24 @@ impl Handshake {
     /// Whether the head of a rejection is complete and its body is awaited (for the phase of a timeout).
     pub(crate) fn awaits_body(&self) -> bool {
         matches!(self.state, State::Body { .. })
+    }
+
+    /// What came so far, for the transcript.
+    pub(crate) fn take_told(&mut self) -> Told {
+        if !matches!(self.state, State::Over) {
+            self.end(true);
+        }
+        std::mem::take(&mut self.told)
+    }
+
+    fn end(&mut self, has_failed: bool) {
+        if let State::Head { came, .. } = std::mem::replace(&mut self.state, State::Over)
+            && has_failed
+            && self.told.head.is_none()
+        {
+            self.told.rubbish = came;
+            self.told.rubbish.truncate(MAX_RUBBISH);
+        }
     }
 
     fn step(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
@@ -155,7 +194,13 @@ impl Handshake {
             came.drain(..length);
             if head.status == 101 {
                 let rest = std::mem::take(came);
-                return self.verify(head).map(|agreed| Progress::Done { agreed: Box::new(agreed), rest });
+                let verdict = self.verify(&head);
+                if verdict.is_err() || self.told.keeps_head {
+                    self.told.head = Some(head.clone());
+                }
+                let (subprotocol, deflate, extensions) = verdict?;
+                let agreed = Agreed { subprotocol, deflate, extensions, headers: head.headers };
+                return Ok(Progress::Done { agreed: Box::new(agreed), rest });
             }
             // RFC 9110 15.2: interim answers may come unasked for and are skipped.
             if let Some(redirects) = &self.redirects
@@ -170,6 +215,7 @@ impl Handshake {
                 return self.body_progress();
             }
             *interim += 1;
+            self.told.skipped.push(head.status);
             if *interim > MAX_INTERIM {
                 let text =
                     format!("the server sent more than {MAX_INTERIM} interim answers, the last with {}", head.status);
@@ -187,18 +233,18 @@ impl Handshake {
     }
 
     /// RFC 6455 4.1, the client's checks on the server's handshake, in the order of their list.
-    fn verify(&self, head: Head) -> Result<Agreed, Error> {
-        check_version(&head)?;
-        check_upgrade(&head)?;
-        check_connection(&head)?;
-        check_accept(&head, &self.accept)?;
+    fn verify(&self, head: &Head) -> Result<Verified, Error> {
+        check_version(head)?;
+        check_upgrade(head)?;
+        check_connection(head)?;
+        check_accept(head, &self.accept)?;
         let (deflate, extensions) = deflate::answered(&head.headers, &self.deflate)?.unzip();
-        let subprotocol = check_subprotocol(&head, &self.offered)?;
+        let subprotocol = check_subprotocol(head, &self.offered)?;
         if subprotocol.is_none() && self.require_subprotocol {
             let text = format!("the server chose none of the offered subprotocols ({})", self.offered.join(", "));
             return Err(Error::new(Code::HandshakeNoSubprotocol, text));
         }
-        Ok(Agreed { subprotocol, deflate, extensions: extensions.unwrap_or_default(), head })
+        Ok((subprotocol, deflate, extensions.unwrap_or_default()))
     }
 }
 

@@ -10,6 +10,7 @@ static void facts(ws_conn *conn)
 
     CHECK(strcmp(ws_subprotocol(NULL), "") == 0);
     CHECK(ws_url(NULL) == NULL && ws_url(conn) != NULL);
+    CHECK(ws_transcript(NULL) == NULL && ws_transcript(conn) == NULL);
     CHECK(ws_redirect(NULL, 0, &status) == NULL && status == 0);
     CHECK(ws_redirect(conn, 0, NULL) == NULL);
     CHECK(ws_redirect(NULL, 0, NULL) == NULL);
@@ -53,11 +54,12 @@ static void errors(void)
     CHECK(ws_error_http_header_at(NULL, 0, NULL) == NULL);
     CHECK(ws_error_http_body(NULL, &len) == NULL && len == 0);
     CHECK(ws_error_http_body(NULL, NULL) == NULL);
-    CHECK(ws_error_location(NULL) == NULL);
+    CHECK(ws_error_location(NULL) == NULL && ws_error_transcript(NULL) == NULL);
     CHECK(ws_error_redirect(NULL, 0, &status) == NULL && status == 0);
     CHECK(ws_error_redirect(NULL, 0, NULL) == NULL);
     CHECK(ws_ping(NULL, NULL, 0, 0, &error) == WS_E_USAGE_NULL);
     CHECK(ws_error_location(error) == NULL && ws_error_redirect(error, 0, NULL) == NULL);
+    CHECK(ws_error_transcript(error) == NULL);
     CHECK(strstr(ws_error_message(error), "conn") != NULL);
     CHECK(ws_error_http_header(error, NULL, 0) == NULL);
     CHECK(ws_error_http_body(error, NULL) == NULL);
@@ -158,6 +160,7 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_redirects(NULL, 1, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_transcript(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cookie_hooks(NULL, NULL, NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cookie_hooks(dialer, NULL, NULL, NULL, e));
     follow(dialer);

@@ -172,8 +172,8 @@ def test_origin_headers_and_user_agent(one, peer):
 
 
 def test_subprotocols(one, peer):
-    uri = peer(echo_back, subprotocols=["json"])
-    with one.connect(uri, subprotocols=["chat", "json"]) as ws:
+    uri = peer(echo_back)
+    with one.connect(peer(echo_back, subprotocols=["json"]), subprotocols=["chat", "json"]) as ws:
         assert ws.subprotocol == "json"
     with one.connect(uri) as ws:
         assert ws.subprotocol is None
@@ -254,7 +254,8 @@ def test_ping_timeout(one, serve):
     with one.connect(serve(script), ping_interval=0.05, ping_timeout=0.1, close_timeout=0.1) as ws:
         with pytest.raises(one.exceptions.ConnectionClosedError) as caught:
             ws.recv(timeout=5)
-        assert caught.value.rcvd is None and caught.value.sent.code == 1011
+        assert caught.value.rcvd is None and ws.close_code == 1006
+        assert one is WEBSOCKETS or caught.value.error_code == -803
 
 
 def test_close_timeout(one, serve):
@@ -283,20 +284,25 @@ def test_max_size(one, peer):
 
 
 def test_max_queue(one, peer):
-    blocked = threading.Event()
+    sent = [0]
 
     def handler(connection):
-        connection.socket.settimeout(0.5)
+        sent[0] = 0
         try:
-            for _ in range(200):
+            for _ in range(400):
                 connection.send(b"x" * 500_000)
-        except Exception:
-            blocked.set()
+                sent[0] += 1
+        except websockets.exceptions.ConnectionClosed:
+            pass
 
     for bound in (2, (2, 1)):
-        blocked.clear()
-        with one.connect(peer(handler), max_queue=bound, close_timeout=0.1):
-            assert blocked.wait(20), "the server was never slowed down"
+        with one.connect(peer(handler), max_queue=bound, max_size=None, close_timeout=0.1):
+            seen, still = -1, 0
+            while still < 10:
+                time.sleep(0.03)
+                still = still + 1 if sent[0] == seen else 0
+                seen = sent[0]
+            assert seen < 400, "the server was never slowed down"
     count = 40
     with one.connect(peer(lambda c: [c.send("x") for _ in range(count)] and c.recv()), max_queue=None) as ws:
         for _ in range(count):
@@ -314,6 +320,7 @@ def test_logger_and_debug(one, peer, caplog):
         records = [record for record in caplog.records if record.name == "of.the.test"]
     said = "\n".join(record.getMessage() for record in records)
     assert "by hand" in said and "> TEXT 'said'" in said and "< TEXT 'said'" in said
+    assert "connection is OPEN" in said and "connection is CLOSED" in said
     assert all(hasattr(record, "websocket") for record in records)
 
 

@@ -52,7 +52,7 @@ fn feed<'a>(dialer: &Dialer, portions: impl Iterator<Item = &'a [u8]>, eof: bool
             Ok(Progress::More) => {}
             Ok(Progress::Done { agreed, mut rest }) => {
                 portions.for_each(|later| rest.extend_from_slice(later));
-                return Verdict::Agreed { subprotocol: agreed.subprotocol, fields: agreed.head.headers.len(), rest };
+                return Verdict::Agreed { subprotocol: agreed.subprotocol, fields: agreed.headers.len(), rest };
             }
             Err(error) => return error.into(),
         }
