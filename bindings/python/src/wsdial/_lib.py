@@ -150,9 +150,9 @@ class Library:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         for name, (result, arguments) in _PROTOTYPES.items():
-            function = getattr(library, name, None)
-            if function is None and ("proxy" in name or "route" in name):
+            if ("proxy" in name or "route" in name) and not hasattr(library, name):
                 continue  # DEV
+            function = getattr(library, name)
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
