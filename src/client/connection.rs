@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::cancel::Cancel;
 use super::control;
+use super::deflate::Deflating;
 use super::figures::Moved;
 use super::fragments::Fragments;
 use super::keepalive::Keepalive;
@@ -19,7 +20,7 @@ use super::link::Link;
 use super::open::{Opening, Trip};
 use super::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::{DeflateOptions, Dialer, History};
+use crate::dialer::{Dialer, History};
 use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
@@ -88,9 +89,8 @@ pub struct Connection {
     pub(super) max_message: AtomicU64,
     /// What becomes of control frames: bits of `control.rs`.
     pub(super) control: AtomicU8,
-    /// The level that our messages are compressed with where that is agreed; 0 for not at all.
-    pub(super) deflate_level: AtomicUsize,
-    pub(super) deflate: DeflateOptions,
+    /// Where compression is offered: how our messages are compressed.
+    pub(super) deflating: Option<Box<Deflating>>,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
     keepalive: Option<Box<(Duration, Option<Duration>)>>,
@@ -246,8 +246,7 @@ impl Connection {
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
             control: AtomicU8::new(control::bits(dialer.delivers_control, dialer.auto_pong, true)),
-            deflate_level: AtomicUsize::new(if dialer.deflate.is_offered { dialer.deflate.level.into() } else { 0 }),
-            deflate: dialer.deflate,
+            deflating: Deflating::new(&dialer.deflate),
             keeps_alive: dialer.keepalive.is_some(),
             keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,

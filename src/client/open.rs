@@ -315,7 +315,7 @@ impl Connection {
                     let error = Error::new(Code::LimitMemory, "there is no memory for what came behind the answer");
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
-                if let Some(deflate) = &agreed.deflate {
+                if let Some((deflate, _)) = agreed.deflate.as_deref() {
                     rx.decoder.inflate(!deflate.server_no_context_takeover);
                 }
                 if let Some(opening) = rx.opening.take() {
