@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall dist header bench autobahn flood fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist header bench autobahn flood fuzz fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +44,9 @@ autobahn: ## the whole Autobahn testsuite (about 12 minutes)
 
 flood: ## both sides flood each other, a hundred times in a row over each transport (three minutes)
 	WSDIAL_FLOOD=100 cargo test --release --test flood full -- --nocapture
+
+fuzz: ## the fuzzer, a minute on each target (FUZZ=seconds)
+	@tools/fuzz.sh $(or $(FUZZ),60)
 
 fmt: ## format Rust and Go
 	cargo fmt
