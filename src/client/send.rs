@@ -214,7 +214,7 @@ impl Connection {
             let joins = self.secure && rest <= most + portion / 4;
             let end = if joins { data.len() } else { at + rest.min(most) };
             let piece = &data[at..end];
-            let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
+            let to = if self.secure { &mut *tx.plain } else { &mut tx.wire };
             let room = to.room(header.len() + piece.len()).map_err(|_| no_memory())?;
             room[..header.len()].copy_from_slice(header);
             copy_masked(&mut room[header.len()..][..piece.len()], piece, key, at as u64);
