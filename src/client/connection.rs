@@ -94,7 +94,6 @@ pub struct Connection {
     pub(super) deflating: Option<Box<Deflating>>,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
-    keepalive: Option<Box<(Duration, Option<Duration>)>>,
     pub(super) interruptible: bool,
     read_size: u32,
     write_size: u32,
@@ -114,20 +113,23 @@ pub struct Connection {
     detour: Option<Box<Detour>>,
 }
 
-/// What there is to tell of the way: a proxy, redirects, the transcript.
+/// What there is to tell of the way: a proxy, redirects, the transcript; and when to ping.
 struct Detour {
     /// The proxy, for error messages.
     via: Option<Box<str>>,
     history: Option<Arc<History>>,
     /// The last hop of the dial, where it is kept.
     hop: OnceLock<Arc<Hop>>,
+    /// Between two pings, and how long a pong is awaited.
+    keepalive: Option<(Duration, Option<Duration>)>,
 }
 
 impl Detour {
     fn new(via: Option<&str>, dialer: &Dialer) -> Option<Box<Detour>> {
         let (via, history, hop) = (via.map(Into::into), dialer.history.clone(), OnceLock::new());
-        let detour = Detour { via, history, hop };
-        (detour.via.is_some() || detour.history.is_some() || dialer.transcript).then(|| Box::new(detour))
+        let keepalive = dialer.keepalive;
+        let has_any = via.is_some() || history.is_some() || keepalive.is_some() || dialer.transcript;
+        has_any.then(|| Box::new(Detour { via, history, hop, keepalive }))
     }
 }
 
@@ -250,7 +252,6 @@ impl Connection {
             control: AtomicU8::new(control::bits(dialer.delivers_control, dialer.auto_pong, true)),
             deflating: Deflating::new(&dialer.deflate),
             keeps_alive: dialer.keepalive.is_some(),
-            keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
             read_size: small(dialer.read_buffer),
             write_size: small(dialer.write_buffer),
@@ -270,7 +271,7 @@ impl Connection {
 
     /// Starts what begins with the connection being open.
     pub(super) fn start_keepalive(&self) {
-        if let Some(&(every, within)) = self.keepalive.as_deref() {
+        if let Some((every, within)) = self.detour.as_ref().and_then(|detour| detour.keepalive) {
             self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
         }
     }
