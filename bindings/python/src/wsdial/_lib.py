@@ -108,6 +108,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ws_dialer_free": (None, (_dialer,)),
     "ws_dialer_add_subprotocol": (c_int, (_dialer, c_char_p, _errors)),
     "ws_dialer_add_header": (c_int, (_dialer, c_char_p, c_char_p, _errors)),
+    "ws_dialer_set_compression": (c_int, (_dialer, c_int, _errors)),
     "ws_dialer_set_max_message": (c_int, (_dialer, c_size_t, _errors)),
     "ws_dialer_set_max_rejection_body": (c_int, (_dialer, c_size_t, _errors)),
     "ws_dialer_set_keepalive": (c_int, (_dialer, c_int, c_int, _errors)),

@@ -119,6 +119,8 @@ class Options:
             ("ws_dialer_set_read_ahead", *((max_queue, READ_AHEAD) if max_queue else (UNLIMITED, sys.maxsize))),
             ("ws_dialer_set_interruptible", int(self.interruptible)),
         ]
+        if self.compression is not None:
+            settings.append(("ws_dialer_set_compression", 1))
         settings += (("ws_dialer_add_subprotocol", c_text(name)) for name in self.subprotocols or ())
         if host is not None and not any(name.lower() == "host" for name, _ in self.fields):
             settings.append(("ws_dialer_add_header", b"Host", c_text(host)))
