@@ -33,7 +33,7 @@ const TLS: usize = 10 * 1024;
 /// least memory 139 and 49; without them nothing does.
 const CONTEXTS: usize = 432 * 1024;
 const LEAST_CONTEXTS: usize = 192 * 1024;
-const NO_CONTEXTS: usize = PLAIN + 256;
+const NO_CONTEXTS: usize = PLAIN + 512;
 
 /// Of those whose contexts stay not all are needed to know what one costs.
 const MOST_CONTEXTS: usize = 400;

@@ -22,6 +22,9 @@ def py(impl, *more):
     return ["{out}/venv/bin/python", f"{HERE}/py/ws_py.py", "--impl", impl, *more]
 
 
+# The library that the package of this checkout loads: the one that the C client of the same run is linked with.
+PY_WSDIAL = {"WSDIAL_LIBRARY": os.environ.get("WSDIAL_LIBRARY") or os.path.normpath(HERE + "/../../target/release/libwsdial.so")}
+
 # name -> command, kind (how many messages: see COUNTS), can: t = wss, d = permessage-deflate, only/skip: tests
 CLIENTS = {
     "limit-tcp": dict(cmd=["{out}/bin/limit", "--impl", "tcp"], kind="fast", can="t"),
@@ -38,6 +41,10 @@ CLIENTS = {
     "gorilla": dict(cmd=["{out}/bin/go-gorilla"], kind="go", can="td"),
     "coder": dict(cmd=["{out}/bin/go-coder"], kind="go", can="td"),
     "gws": dict(cmd=["{out}/bin/go-gws"], kind="go", can="td"),
+    "py wsdial": dict(cmd=py("wsdial"), env=PY_WSDIAL, kind="pyfast", can="td"),
+    "py wsdial-batch": dict(cmd=py("wsdial-batch"), env=PY_WSDIAL, kind="pyfast", can="td", only=["recv-64", "recv-1024", "recvtls-64"]),
+    "py wsdial-aio": dict(cmd=py("wsdial-aio"), env=PY_WSDIAL, kind="pyfast", can="td"),
+    "py wsdial-aio+uvloop": dict(cmd=py("wsdial-aio", "--uvloop"), env=PY_WSDIAL, kind="pyfast", can="td"),
     "py websockets-sync": dict(cmd=py("websockets-sync"), kind="py", can="td", scale={"dialtls": 0.5}, skip=["idle-5000", "idletls-1000"]),
     "py websockets-asyncio": dict(cmd=py("websockets-asyncio"), kind="py", can="td"),
     "py websocket-client": dict(cmd=py("websocket-client"), kind="py", can="t"),

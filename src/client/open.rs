@@ -335,7 +335,7 @@ impl Connection {
         let _ = self.times.set(opening.hop.times);
         if opening.keeps_hop {
             let tls = self.tls_of(&opening, true);
-            let _ = self.hop.set(Arc::new(self.hop_of(opening, None, tls)));
+            self.keep_hop(self.hop_of(opening, None, tls));
         }
     }
 

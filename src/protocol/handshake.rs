@@ -25,7 +25,7 @@ const MAX_RUBBISH: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Agreed {
     /// The server's choice; `None` when it chose none.
-    pub(crate) subprotocol: Option<String>,
+    pub(crate) subprotocol: Option<Box<str>>,
     /// permessage-deflate, when the server chose it, and how its answer is written.
     pub(crate) deflate: Option<Box<(Agreement, String)>>,
     /// The answer's header fields.
@@ -197,7 +197,7 @@ impl Handshake {
                     self.told.head = Some(head.clone());
                 }
                 let (subprotocol, deflate) = verdict?;
-                let agreed = Agreed { subprotocol, deflate, headers: head.headers };
+                let agreed = Agreed { subprotocol: subprotocol.map(Into::into), deflate, headers: head.headers };
                 return Ok(Progress::Done { agreed: Box::new(agreed), rest });
             }
             // RFC 9110 15.2: interim answers may come unasked for and are skipped.

@@ -2,6 +2,7 @@
 # Runs the Autobahn testsuite's fuzzing server, on 127.0.0.1 only, against client.c (the C ABI), and compares its report
 # with expected.json.
 #   run.sh            all cases; fails where no Python 2.7 is found, which the suite needs
+#   --client PROGRAM  another client than client.c: a program, or a .py beside it, which Python 3 runs over the package
 #   run.sh --short    1.* to 10.*; says so and passes where no Python 2.7 is found
 #   --prove           runs a client that cuts messages, and passes if the comparison notices
 # WSDIAL_PYTHON27 names the Python 2.7; WSDIAL_LIB the folder of a built libwsdial, else the release library is built.
@@ -9,13 +10,15 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=tests/autobahn
 build=$PWD/.build/autobahn
-short='' prove=''
-for word in "$@"; do
-  case $word in
+short='' prove='' program=''
+while [ $# -gt 0 ]; do
+  case $1 in
     --short) short=yes ;;
     --prove) prove=yes ;;
-    *) echo "usage: run.sh [--short] [--prove]" >&2; exit 2 ;;
+    --client) program=${2:?run.sh: --client wants a program}; shift ;;
+    *) echo "usage: run.sh [--short] [--prove] [--client PROGRAM]" >&2; exit 2 ;;
   esac
+  shift
 done
 
 die() { echo "autobahn: $*" >&2; exit 1; }
@@ -54,8 +57,17 @@ if [ -z "${WSDIAL_LIB:-}" ]; then
   cargo build --release --quiet
   WSDIAL_LIB=$PWD/target/release
 fi
-${CC:-cc} -std=c99 -Wall -Wextra -Werror -O2 -g -Iinclude $here/client.c -o "$build/client" \
-  -L"$WSDIAL_LIB" -lwsdial -Wl,-rpath,"$WSDIAL_LIB"
+case $program in
+  "")
+    ${CC:-cc} -std=c99 -Wall -Wextra -Werror -O2 -g -Iinclude $here/client.c -o "$build/client" \
+      -L"$WSDIAL_LIB" -lwsdial -Wl,-rpath,"$WSDIAL_LIB"
+    client=("$build/client")
+    ;;
+  *.py)
+    client=(env "PYTHONPATH=bindings/python/src" "WSDIAL_LIBRARY=$WSDIAL_LIB/libwsdial.so" "${PYTHON:-python3}" -B "$here/$program")
+    ;;
+  *) client=("$program") ;;
+esac
 
 patterns=('*')
 [ -z "$short" ] || patterns=('1.*' '2.*' '3.*' '4.*' '5.*' '6.*' '7.*' '9.*' '10.*')
@@ -79,7 +91,7 @@ for _ in $(seq 1200); do
 done
 port=$(sed -n 's/^listening //p' "$build/server.log")
 [ -n "$port" ] || die "the fuzzing server did not say where it listens"
-"$build/client" "ws://127.0.0.1:$port" wsdial "${misbehaves[@]}" || die "the client did not get through the cases"
+"${client[@]}" "ws://127.0.0.1:$port" wsdial "${misbehaves[@]}" || die "the client did not get through the cases"
 
 if [ -z "$prove" ]; then
   python3 $here/compare.py "$reports/index.json" $here/expected.json wsdial "${patterns[@]}"

@@ -427,12 +427,21 @@ def test_a_cancelled_connect_leaves_no_socket():
 # TLS.
 
 
+def context_of(ca):
+    context = ssl.create_default_context(cafile=ca)
+    # The echo server's certificate is of a simpler kind than Python 3.13 asks for.
+    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+    return context
+
+
+# asyncio's transport warns of itself before 3.11 when TLS fails.
+@pytest.mark.filterwarnings("ignore:.*_SSLProtocolTransport.*:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("who", ["library", "context"])
 def test_tls(echo, who):
     async def main():
         options = {"ca_file": echo.ca}
         if who == "context":
-            options = {"ssl": ssl.create_default_context(cafile=echo.ca)}
+            options = {"ssl": context_of(echo.ca)}
         async with wsdial.aio.connect(echo.wss, max_size=None, subprotocols=["json"], **options) as ws:
             assert ws.subprotocol == "json"
             for message in ["é", b"", b"x" * 3_000_000, "y" * 70_000]:
@@ -566,7 +575,7 @@ def test_uvloop(echo):
                 sender = asyncio.create_task(send_all())
                 assert [await ws.recv() for _ in big] == big
                 await sender
-        context = ssl.create_default_context(cafile=echo.ca)
+        context = context_of(echo.ca)
         async with wsdial.aio.connect(echo.wss, ssl=context, max_size=None) as ws:
             await ws.send(b"x" * 3_000_000)
             assert await ws.recv() == b"x" * 3_000_000

@@ -6,12 +6,16 @@ import array
 import asyncio
 import contextlib
 import functools
+import inspect
 import logging
+import pathlib
+import re
 
 import pytest
 import websockets.asyncio.client
 import websockets.asyncio.server
 import websockets.exceptions
+from conftest import ROOT, upgrade
 
 import wsdial.aio
 import wsdial.exceptions
@@ -355,18 +359,6 @@ def test_pings(connect):
 
 
 @clients
-def test_keepalive_measures_and_a_ping_ends_with_the_connection(connect):
-    async def main():
-        async with serving(echo) as uri:
-            async with connect(uri, ping_interval=0.02, ping_timeout=5) as ws:
-                while not ws.latency:
-                    await asyncio.sleep(0.01)
-                assert 0 < ws.latency < 5
-
-    run(main())
-
-
-@clients
 def test_a_second_receiver_is_told_so(connect):
     async def main():
         async with serving(echo) as uri, connect(uri) as ws:
@@ -546,3 +538,238 @@ def test_nobody_listening(connect):
             await connect(f"ws://127.0.0.1:{port}")
 
     run(main())
+
+
+@clients
+def test_keywords_of_the_request(connect):
+    async def handler(connection):
+        await connection.send("\n".join(f"{name}: {value}" for name, value in connection.request.headers.raw_items()))
+
+    async def main():
+        async with serving(handler) as uri:
+            headers = [("X-One", "1"), ("X-One", "2")]
+            async with connect(uri, origin="https://here.example", additional_headers=headers) as ws:
+                said = await ws.recv()
+                assert "Origin: https://here.example" in said and "X-One: 1\nX-One: 2" in said
+                assert "User-Agent: Python/" in said
+            async with connect(uri, user_agent_header="mine", additional_headers={"X-One": "3"}) as ws:
+                said = await ws.recv()
+                assert "User-Agent: mine" in said and "X-One: 3" in said
+            async with connect(uri, user_agent_header=None) as ws:
+                assert "User-Agent" not in await ws.recv()
+
+    run(main())
+
+
+@clients
+def test_compression(connect):
+    async def handler(connection):
+        await connection.send(connection.response.headers.get("Sec-WebSocket-Extensions", ""))
+        async for message in connection:
+            await connection.send(message)
+
+    async def main():
+        async with serving(handler) as uri:
+            async with connect(uri) as ws:
+                assert "permessage-deflate" in await ws.recv()
+                for message in ("text " * 10_000, b"x" * 500_000, "", "short"):
+                    await ws.send(message)
+                    assert await ws.recv() == message
+            async with connect(uri, compression=None) as ws:
+                assert await ws.recv() == ""
+        with pytest.raises(ValueError):
+            connect("ws://localhost", compression="zip")
+
+    run(main())
+
+
+@clients
+def test_keepalive(connect):
+    async def main():
+        async with serving(echo) as uri:
+            async with connect(uri, ping_interval=0.02) as ws:
+                assert ws.latency == 0
+                while not ws.latency:
+                    await asyncio.sleep(0.01)
+                assert 0 < ws.latency < 5
+            async with connect(uri, ping_interval=None) as ws:
+                await asyncio.sleep(0.1)
+                assert ws.latency == 0
+
+    run(main())
+
+
+@contextlib.asynccontextmanager
+async def answering(then):
+    """A server that agrees, and then does what it is told."""
+
+    async def accept(reader, writer):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            writer.write(upgrade(await reader.readuntil(b"\r\n\r\n")))
+            await then(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield "ws://127.0.0.1:%d/" % server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def deaf(reader, writer):
+    await reader.read()
+
+
+@clients
+def test_a_ping_without_a_pong_ends_the_connection(connect):
+    async def main():
+        async with answering(deaf) as uri:
+            ws = await connect(uri, ping_interval=0.05, ping_timeout=0.05, close_timeout=0.1)
+            waiting = await ws.ping()
+            for call in (ws.recv(), waiting):
+                with pytest.raises(exceptions_of(connect).ConnectionClosedError):
+                    await call
+            assert ws.close_code == 1006
+            ws = await connect(uri, ping_interval=0.02, ping_timeout=None, close_timeout=0.1)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(ws.recv(), 0.2)
+            await ws.close()
+
+    run(main())
+
+
+@clients
+def test_close_timeout(connect):
+    async def main():
+        async with answering(deaf) as uri:
+            ws = await connect(uri, close_timeout=0.1)
+            began = asyncio.get_running_loop().time()
+            await ws.close()
+            assert 0.1 <= asyncio.get_running_loop().time() - began < 2
+            assert ws.close_code == 1006
+
+    run(main())
+
+
+@clients
+def test_max_size(connect):
+    async def handler(connection):
+        await connection.send(b"x" * 2**20)
+        await connection.send(b"x" * (2**20 + 1))
+        await connection.wait_closed()
+
+    async def main():
+        async with serving(handler) as uri:
+            async with connect(uri) as ws:
+                assert len(await ws.recv()) == 2**20
+                with pytest.raises(exceptions_of(connect).ConnectionClosedError) as caught:
+                    await ws.recv()
+                assert caught.value.sent.code == 1009
+                assert isinstance(caught.value.__cause__, exceptions_of(connect).PayloadTooBig)
+            async with connect(uri, max_size=None) as ws:
+                assert [len(await ws.recv()), len(await ws.recv())] == [2**20, 2**20 + 1]
+
+    run(main())
+
+
+@clients
+def test_max_queue(connect):
+    sent = 0
+
+    async def flood(reader, writer):
+        nonlocal sent
+        sent = 0
+        for _ in range(400):
+            writer.write(b"\x82\x7e\xff\xff" + bytes(65535))
+            await writer.drain()
+            sent += 1
+        writer.write(b"\x88\x02\x03\xe8")
+        await reader.readexactly(8)
+
+    async def main():
+        async with answering(flood) as uri:
+            for max_queue in (2, (2, 1)):
+                async with connect(uri, max_queue=max_queue, compression=None) as ws:
+                    before = -1
+                    while before != sent:
+                        before = sent
+                        await asyncio.sleep(0.1)
+                    assert sent < 400
+                    assert sum([len(message) async for message in ws]) == 400 * 65535
+
+    run(main())
+
+
+@clients
+def test_write_limit(connect):
+    async def main():
+        async with answering(lambda reader, writer: asyncio.sleep(30)) as uri:
+            for write_limit in (2**15, (2**15, 2**10)):
+                ws = await connect(uri, write_limit=write_limit, close_timeout=0.1, compression=None)
+                with pytest.raises(asyncio.TimeoutError):
+                    while True:
+                        await asyncio.wait_for(ws.send(b"x" * 200_000), 0.3)
+                ws.transport.abort()
+                await ws.wait_closed()
+
+    run(main())
+
+
+@clients
+def test_loop_and_transport(connect):
+    async def main():
+        async with serving(echo) as uri, connect(uri) as ws:
+            assert ws.loop is asyncio.get_running_loop()
+            assert ws.transport.get_extra_info("peername") == ws.remote_address
+
+    run(main())
+
+
+@clients
+def test_limits_can_be_read(connect):
+    async def main():
+        async with serving(echo) as uri, connect(uri, ping_interval=7, ping_timeout=8, close_timeout=9) as ws:
+            assert (ws.ping_interval, ws.ping_timeout, ws.close_timeout) == (7, 8, 9)
+
+    run(main())
+
+
+# The list.
+
+
+def listed():
+    lines = pathlib.Path(__file__).with_name("names_aio.txt").read_text().splitlines()
+    return dict(line.split(None, 1) for line in lines if line and not line.startswith("#"))
+
+
+def names_of_websockets(connection):
+    names = set(websockets.asyncio.client.__all__)
+    parameters = inspect.signature(websockets.asyncio.client.connect.__init__).parameters
+    names |= {f"connect({name})" for name in parameters if name not in ("self", "uri", "kwargs")}
+    return names | {f".{name}" for name in dir(connection) if not name.startswith("_")}
+
+
+def test_every_name_is_listed():
+    async def main():
+        async with serving(echo) as uri, websockets.asyncio.client.connect(uri) as ws:
+            return names_of_websockets(ws)
+
+    missing = run(main()) - set(listed())
+    assert not missing, f"names_aio.txt has no line for {sorted(missing)}"
+
+
+def test_every_listed_name_has_its_test_or_its_row():
+    page = (ROOT / "docs/from-websockets-asyncio.md").read_text()
+    for name, where in listed().items():
+        word = re.sub(r"^.*\((.*)\)$|^\.", r"\1", name)
+        if where == "differs":
+            assert f"`{word}`" in page, f"docs/from-websockets-asyncio.md says nothing of {word}"
+            continue
+        assert word in inspect.getsource(globals()[where]), f"{where} does not use {word}"
+        if name.startswith("connect("):
+            ours, theirs = (
+                inspect.signature(one.__init__).parameters[word]
+                for one in (wsdial.aio.connect, websockets.asyncio.client.connect)
+            )
+            if word not in ("user_agent_header", "process_exception", "reconnect_delays"):
+                assert ours.default == theirs.default, word

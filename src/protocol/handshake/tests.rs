@@ -53,7 +53,11 @@ fn feed<'a>(dialer: &Dialer, portions: impl Iterator<Item = &'a [u8]>, eof: bool
             Ok(Progress::More) => {}
             Ok(Progress::Done { agreed, mut rest }) => {
                 portions.for_each(|later| rest.extend_from_slice(later));
-                return Verdict::Agreed { subprotocol: agreed.subprotocol, fields: agreed.headers.len(), rest };
+                return Verdict::Agreed {
+                    subprotocol: agreed.subprotocol.map(String::from),
+                    fields: agreed.headers.len(),
+                    rest,
+                };
             }
             Err(error) => return error.into(),
         }

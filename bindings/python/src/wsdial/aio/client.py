@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Callable
 
 from .._lib import held
-from ..exceptions import SecurityError, failure
+from ..exceptions import InvalidURI, SecurityError, failure
 from ..options import MAX_REDIRECTS, USER_AGENT, Address, Options, c_text, dialer_for, parse_uri, redirected, request_of
 from ..typing import HeadersLike, LoggerLike, PathLike
 from .connection import ClientConnection
@@ -97,7 +97,7 @@ class connect:
         **kwargs: Any,
     ) -> None:
         self.uri = uri
-        address = parse_uri(uri)
+        address = checked_uri(uri)
         self._ssl = kwargs.pop("ssl", None)
         if not address.secure and self._ssl is not None:
             raise ValueError("ssl argument is incompatible with a ws:// URI")
@@ -120,7 +120,7 @@ class connect:
             ca_file=kwargs.pop("ca_file", None),
             server_hostname=self._server_hostname if self._ssl is None else None,
         )
-        self._limits = Limits(uri, close_timeout, max_queue, write_limit)
+        self._limits = Limits(uri, (ping_interval, ping_timeout, close_timeout), max_queue, write_limit)
         self._open_timeout = open_timeout
         self._process_exception = process_exception
         self._reconnect_delays = reconnect_delays
@@ -244,9 +244,23 @@ class connect:
         return wire
 
 
+def checked_uri(uri: str) -> Address:
+    """The parts of an address; of one that cannot be dialed the library says why not."""
+    try:
+        return parse_uri(uri)
+    except InvalidURI:
+        conn, error = c_void_p(), c_void_p()
+        result = held.ws_dial_memory(c_text(uri), None, byref(conn), byref(error))
+        if result < 0:
+            raise failure(result, error, uri) from None
+        held.ws_conn_free(conn)
+        raise
+
+
 def _races(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop tries a host's addresses beside each other: asyncio's own do, uvloop's has no such parameter."""
-    return isinstance(loop, asyncio.BaseEventLoop)
+    """Whether the loop can try a host's addresses beside each other: uvloop's has no such parameter, and asyncio's fail at it
+    when tasks are eager (before 3.12.8 and 3.13.1)."""
+    return isinstance(loop, asyncio.BaseEventLoop) and loop.get_task_factory() is None
 
 
 def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> connect:

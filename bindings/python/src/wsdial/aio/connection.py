@@ -124,6 +124,21 @@ class ClientConnection:
             wire.latency, wire.keepalive_pong = figure.value / 1e6 or wire.latency, False
         return wire.latency
 
+    @property
+    def ping_interval(self) -> float | None:
+        """As ``connect`` was told."""
+        return self._wire.limits.ping_interval
+
+    @property
+    def ping_timeout(self) -> float | None:
+        """As ``connect`` was told."""
+        return self._wire.limits.ping_timeout
+
+    @property
+    def close_timeout(self) -> float | None:
+        """As ``connect`` was told."""
+        return self._wire.limits.close_timeout
+
     # Receiving.
 
     @overload

@@ -13,11 +13,19 @@ NONE = sys.maxsize
 class Limits:
     """Times in seconds, ``None`` for no limit; marks in messages for the queue and in bytes for writing."""
 
-    __slots__ = ("close_timeout", "high", "low", "uri", "write_high", "write_low")
+    __slots__ = (
+        "close_timeout", "high", "low", "ping_interval", "ping_timeout", "uri", "write_high", "write_low"
+    )  # fmt: skip
 
-    def __init__(self, uri: str, close_timeout: float | None, max_queue: Marks, write_limit: Marks) -> None:
+    def __init__(
+        self,
+        uri: str,
+        times: tuple[float | None, float | None, float | None],
+        max_queue: Marks,
+        write_limit: Marks,
+    ) -> None:
         self.uri = uri
-        self.close_timeout = close_timeout
+        self.ping_interval, self.ping_timeout, self.close_timeout = times
         self.high, self.low = marks(max_queue, "max_queue")
         self.write_high, self.write_low = marks(write_limit, "write_limit")
 

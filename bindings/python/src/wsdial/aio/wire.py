@@ -1,9 +1,4 @@
-"""What asyncio's transports talk to: moves bytes between a transport and the library, and keeps time.
-
-A transport reads straight into the library's memory and writes straight from it. Nothing here waits, and no call into
-the library does. The event loop holds the wire, the wire does not hold the connection that the user has: so one that is
-dropped while it is open is noticed.
-"""
+"""A connection as its event loop has it: its messages, its times, its end."""
 
 from __future__ import annotations
 
@@ -17,16 +12,13 @@ from .. import _lib
 from .._lib import held
 from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedError, closed, failure
 from ..frames import Close, CloseCode, State
-from .tools import Tools, lent, tools
+from .carrier import Carrier
 
 if TYPE_CHECKING:
     from .limits import Limits
 
 #: So many bytes of messages are taken with one call; the rest comes with the next.
 BATCH = 1 << 20
-
-#: Output up to here is copied, which costs less than to remember whose it is.
-COPIED = 64 * 1024
 
 #: How long a failed connection awaits the server's end of the stream, in seconds: bytes that meet a closed socket are
 #: answered with a reset, and a server that is still writing then never reads why.
@@ -36,55 +28,18 @@ LINGER = 1.0
 LATER = 1.0
 
 
-class Wire(asyncio.BufferedProtocol):
-    """One connection's bytes, messages and times."""
+class Wire(Carrier):
+    """One connection, for whoever receives, sends and closes."""
 
     __slots__ = (
-        "__weakref__",
-        "addresses",
-        "backlog",
-        "cause",
-        "conn",
-        "copies",
-        "deadline",
-        "drainers",
-        "eof",
-        "fragments",
-        "keepalive_pong",
-        "latency",
-        "limits",
-        "loop",
-        "lost",
-        "lost_waiters",
-        "loan",
-        "more",
-        "opening",
-        "over",
-        "pings",
-        "queue",
-        "reading_paused",
-        "sent",
-        "spill",
-        "streams",
-        "timer",
-        "tools",
-        "transport",
-        "tunnel",
-        "uses_scratch",
-        "waiter",
-        "writing_paused",
-    )
+        "cause", "deadline", "fragments", "keepalive_pong", "latency", "lost", "lost_waiters", "more", "opening", "over",
+        "pings", "queue", "reading_paused", "sent", "streams", "timer", "waiter",
+    )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, conn: int, limits: Limits) -> None:
-        self.loop = loop
-        self.conn = conn
-        self.limits = limits
-        self.tools: Tools = tools()
-        self.transport: asyncio.Transport | None = None
+        super().__init__(loop, conn, limits)
         #: Done when the handshake is, one way or the other.
         self.opening: asyncio.Future[None] | None = loop.create_future()
-        #: Done when the proxy has opened the way and TLS is somebody else's to make.
-        self.tunnel: asyncio.Future[None] | None = None
 
         #: Messages that wait for a receiver.
         self.queue: deque[Any] = deque()
@@ -95,20 +50,6 @@ class Wire(asyncio.BufferedProtocol):
         #: A message is received in pieces, by whoever asks for them.
         self.streams = False
         self.reading_paused = False
-        self.uses_scratch = False
-        #: Bytes that the library had no room for.
-        self.spill = b""
-        self.eof = False
-
-        #: The transport cannot be read into directly, or keeps what it is given though it says that it does not.
-        self.copies = False
-        #: The transport has not written all that it was given.
-        self.writing_paused = False
-        #: So many bytes of the library's are in the transport's hands.
-        self.loan = 0
-        #: So many bytes wait behind them, about.
-        self.backlog = 0
-        self.drainers: deque[asyncio.Future[None]] | None = None
         #: Done when the message that is being sent in fragments is through.
         self.fragments: asyncio.Future[None] | None = None
 
@@ -126,182 +67,7 @@ class Wire(asyncio.BufferedProtocol):
         #: The transport is gone.
         self.lost = False
         self.cause: BaseException | None = None
-        self.addresses: dict[str, Any] | None = None
         self.lost_waiters: list[asyncio.Future[None]] | None = None
-
-    def __del__(self) -> None:
-        conn, self.conn = getattr(self, "conn", 0), 0
-        if conn:
-            held.ws_conn_free(conn)
-
-    # What the transport tells.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.carry_on(transport)  # type: ignore[arg-type]
-        self.advance()
-
-    def carry_on(self, transport: asyncio.Transport) -> None:
-        """Moves the bytes through that transport from now on."""
-        self.transport = transport
-        self.copies = transport.get_extra_info("sslcontext") is not None
-        # We want to know when everything is written: `write_limit` counts what is in the library as well. A TLS
-        # transport pauses at the mark, another above it.
-        transport.set_write_buffer_limits(high=1 if self.copies else 0, low=0)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        if not self.copies and not self.spill:
-            room = self.tools.room(self.conn)
-            if room is not None:
-                return room
-        self.uses_scratch = True
-        return self.tools.foreign()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self.uses_scratch:
-            self.uses_scratch = False
-            self.pour(nbytes)
-        else:
-            held.ws_input_done(self.conn, nbytes, None)
-        self.advance()
-
-    def eof_received(self) -> bool:
-        self.end_input()
-        self.advance()
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.cause = self.cause or exc
-        if self.transport is not None:
-            self.addresses = {which: self.transport.get_extra_info(which) for which in ("sockname", "peername")}
-        self.transport = None
-        self.lost = True
-        self.loan = self.backlog = 0
-        self.writing_paused = False
-        for handle in (self.timer, self.deadline):
-            if handle is not None:
-                handle.cancel()
-        self.timer = self.deadline = None
-        self.end_input()
-        self.advance()
-        self.end_pings()
-        for waiters in (self.lost_waiters, self.drainers):
-            for waiter in waiters or ():
-                if not waiter.done():
-                    waiter.set_result(None)
-        self.lost_waiters = self.drainers = None
-
-    def pause_writing(self) -> None:
-        self.writing_paused = True
-
-    def resume_writing(self) -> None:
-        self.writing_paused = False
-        if self.loan:
-            held.ws_output_done(self.conn, self.loan, None)
-            self.loan = 0
-        self.advance()
-        self.release_drainers()
-
-    # Bytes in.
-
-    def pour(self, size: int) -> None:
-        """Gives the library what is in the scratch memory."""
-        scratch, tools = self.tools.foreign(), self.tools
-        at = 0
-        while at < size and not self.spill:
-            room = tools.room(self.conn)
-            if room is None:
-                break
-            part = min(size - at, room.nbytes)
-            room[:part] = scratch[at : at + part]
-            held.ws_input_done(self.conn, part, None)
-            at += part
-        # Behind the end nothing counts.
-        if at < size and self.over is None:
-            self.spill += bytes(scratch[at:size])
-
-    def pour_spill(self) -> None:
-        """Gives the library what it had no room for."""
-        while self.spill:
-            room = self.tools.room(self.conn)
-            if room is None:
-                return
-            part = min(len(self.spill), room.nbytes)
-            room[:part] = self.spill[:part]
-            held.ws_input_done(self.conn, part, None)
-            self.spill = self.spill[part:]
-
-    def end_input(self) -> None:
-        """Nothing more will come."""
-        if not self.eof:
-            self.eof = True
-            if self.spill:
-                self.pour_spill()
-            held.ws_input_done(self.conn, 0, None)
-
-    # Bytes out.
-
-    def flush(self) -> bool:
-        """Gives the transport what is to be written; whether anything was."""
-        transport, tools, conn = self.transport, self.tools, self.conn
-        moved = False
-        while not self.writing_paused and transport is not None and not transport.is_closing():
-            address = held.ws_output(conn, tools.at_size)
-            if not address:
-                break
-            size = tools.size.value
-            if self.tunnel is not None and string_at(address, min(size, 4)) == b"GET ":
-                # The first request behind the exchange with the proxy, which begins with CONN, or a 5 or 1.
-                if not self.tunnel.done():
-                    self.tunnel.set_result(None)
-                break
-            self.backlog = 0
-            moved = True
-            if size <= COPIED or self.copies:
-                data = string_at(address, size)
-                held.ws_output_done(conn, size, None)
-                transport.write(data)
-                continue
-            self.loan = size
-            transport.write(lent(address, size))
-            if self.writing_paused:
-                # A transport may keep the view until it has written it: `resume_writing` says when it has.
-                break
-            held.ws_output_done(conn, size, None)
-            self.loan = 0
-        return moved
-
-    @property
-    def unsent(self) -> int:
-        """So many bytes are not with the system yet, about."""
-        transport = self.transport
-        return self.backlog + (transport.get_write_buffer_size() if transport is not None else 0)
-
-    async def drained(self, above: int) -> None:
-        """Waits while more than ``above`` bytes are unsent, and then until no more than the low mark are."""
-        while self.writing_paused and self.unsent > above:
-            await self.written()
-            above = self.limits.write_low
-
-    async def written(self) -> None:
-        """Waits until the transport has written all that it was given, or is gone."""
-        if not self.writing_paused or self.lost:
-            return await asyncio.sleep(0)
-        waiter = self.loop.create_future()
-        if self.drainers is None:
-            self.drainers = deque()
-        drainers = self.drainers
-        drainers.append(waiter)
-        try:
-            await waiter
-        finally:
-            if waiter in drainers:
-                drainers.remove(waiter)
-
-    def release_drainers(self) -> None:
-        for waiter in self.drainers or ():
-            if not waiter.done():
-                waiter.set_result(None)
 
     # The turn of the loop.
 
@@ -467,24 +233,6 @@ class Wire(asyncio.BufferedProtocol):
         if self.timer is None:
             self.arm()
 
-    def drop(self) -> None:
-        """Ends it at once, from any thread and whatever has become of the loop."""
-        if self.transport is None or self.loop.is_closed():
-            return
-        try:
-            if asyncio._get_running_loop() is self.loop:
-                self.transport.abort()
-            else:
-                self.loop.call_soon_threadsafe(self.transport.abort)
-        except RuntimeError:
-            pass  # the loop was closed meanwhile
-
-    def address(self, which: str) -> Any:
-        """Of the transport, also once it is gone."""
-        if self.transport is not None:
-            return self.transport.get_extra_info(which)
-        return self.addresses[which] if self.addresses else None
-
     # Pings.
 
     def meet_pong(self, data: bytes) -> None:
@@ -512,6 +260,27 @@ class Wire(asyncio.BufferedProtocol):
                 waiter.exception()
 
     # The end.
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.cause = self.cause or exc
+        if self.transport is not None:
+            self.addresses = {which: self.transport.get_extra_info(which) for which in ("sockname", "peername")}
+        self.transport = None
+        self.lost = True
+        self.loan = self.backlog = 0
+        self.writing_paused = False
+        for handle in (self.timer, self.deadline):
+            if handle is not None:
+                handle.cancel()
+        self.timer = self.deadline = None
+        self.end_input()
+        self.advance()
+        self.end_pings()
+        for waiters in (self.lost_waiters, self.drainers):
+            for waiter in waiters or ():
+                if not waiter.done():
+                    waiter.set_result(None)
+        self.lost_waiters = self.drainers = None
 
     def begin_close(self, code: int, reason: str) -> None:
         """Sends a close frame; the end is awaited for ``close_timeout``."""
