@@ -1,4 +1,4 @@
-//! Encode, decode, mask and UTF-8 beside a plain copy of the same bytes in the same run.
+//! Encode, decode, mask, UTF-8 and compression beside a plain copy of the same bytes in the same run.
 //!
 //! `cargo bench --features bench-internals --bench protocol`. Rounds of all candidates are interleaved and the fastest
 //! round of each counts, so that a busy machine disturbs all alike and least.
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
-use wsdial::bench_support::{Decoder, MAX_HEADER, copy_masked, encode, is_utf8, parse_header};
+use wsdial::bench_support::{Decoder, Deflater, MAX_HEADER, copy_masked, encode, is_utf8, parse_header};
 
 const ROUNDS: usize = 25;
 const ROUND_NANOS: u128 = 2_000_000;
@@ -75,17 +75,11 @@ fn payloads(size: usize) {
     let ascii: Vec<u8> = (0..size).map(|i| b' ' + (i * 7 % 90) as u8).collect();
     let mixed: Vec<u8> = "Grüße, κόσμε, 水 and 🦀. ".bytes().cycle().take(size).collect();
     let mixed = String::from_utf8_lossy(&mixed).into_owned().into_bytes();
-    let frame = |first: u8, payload: &[u8]| {
-        let mut bytes = vec![first];
-        match payload.len() {
-            len @ 0..=125 => bytes.push(len as u8),
-            len @ 126..=0xffff => bytes.extend([&[126][..], &(len as u16).to_be_bytes()].concat()),
-            len => bytes.extend([&[127][..], &(len as u64).to_be_bytes()].concat()),
-        }
-        bytes.extend_from_slice(payload);
-        bytes
-    };
     let (binary, text, wide) = (frame(0x82, &ascii), frame(0x81, &ascii), frame(0x81, &mixed));
+    let json = json(size);
+    let mut payload = Vec::new();
+    Deflater::default().message(6, &json, &mut payload);
+    let deflated = frame(0xc1, &payload);
     let mut to = vec![vec![0u8; size + MAX_HEADER]; 3];
     let [copy_to, mask_to, encode_to] = &mut to[..] else { unreachable!() };
 
@@ -95,9 +89,12 @@ fn payloads(size: usize) {
         candidate("encode", || {
             black_box(encode(encode_to, black_box(&ascii), black_box([1, 2, 3, 4])));
         }),
-        candidate("decode binary", decode(&binary)),
-        candidate("decode text, ASCII", decode(&text)),
-        candidate("decode text, mixed", decode(&wide)),
+        candidate("decode binary", decode(Decoder::new(), &binary)),
+        candidate("decode text, ASCII", decode(Decoder::new(), &text)),
+        candidate("decode text, mixed", decode(Decoder::new(), &wide)),
+        candidate("inflate text, JSON", decode(Decoder::inflating(), &deflated)),
+        candidate("deflate 1, JSON", deflate(1, &json)),
+        candidate("deflate 6, JSON", deflate(6, &json)),
         candidate("UTF-8, ASCII", || assert!(is_utf8(black_box(&ascii)))),
         candidate("UTF-8, mixed", || assert!(is_utf8(black_box(&mixed)))),
         candidate("std UTF-8, ASCII", || assert!(std::str::from_utf8(black_box(&ascii)).is_ok())),
@@ -110,9 +107,43 @@ fn payloads(size: usize) {
     }
 }
 
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        len @ 0..=125 => bytes.push(len as u8),
+        len @ 126..=0xffff => bytes.extend([&[126][..], &(len as u16).to_be_bytes()].concat()),
+        len => bytes.extend([&[127][..], &(len as u64).to_be_bytes()].concat()),
+    }
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// Text such as servers send, of which deflate makes a third.
+fn json(size: usize) -> Vec<u8> {
+    let mut text = String::new();
+    let mut seed = 1u32;
+    while text.len() < size {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (id, price, side) = (seed >> 8, seed >> 16, if seed >> 31 == 0 { "buy" } else { "sell" });
+        text += &format!("{{\"id\":{id},\"symbol\":\"BTC-USD\",\"price\":{price},\"side\":\"{side}\"}},");
+    }
+    text.truncate(size);
+    text.into_bytes()
+}
+
+/// Compresses a message into memory that is used again.
+fn deflate(level: u8, data: &[u8]) -> impl FnMut() {
+    let mut deflater = Deflater::default();
+    let mut to = Vec::new();
+    move || {
+        to.clear();
+        deflater.message(level, black_box(data), &mut to);
+        black_box(&to);
+    }
+}
+
 /// Decodes one frame that is whole into a message whose memory is used again.
-fn decode(frame: &[u8]) -> impl FnMut() {
-    let mut decoder = Decoder::new();
+fn decode(mut decoder: Decoder, frame: &[u8]) -> impl FnMut() {
     let mut message = Vec::new();
     move || {
         message.clear();

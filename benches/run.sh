@@ -4,6 +4,7 @@
 #
 #   benches/run.sh            about five minutes
 #   benches/run.sh --quick    about one minute: smoke, not figures to be quoted
+#   benches/run.sh --dial     dials alone, ws and wss, full and resumed: two minutes
 #   benches/run.sh --all      every client that can be built (Go, Python, Node, Rust), every test; half an hour
 #
 # Two CPUs, as idle as possible: load and steal during the runs stand below the tables.
@@ -18,6 +19,7 @@ repeats=3 scale=0.7 try=
 case ${1:-} in
   "") ;;
   --quick) repeats=1 scale=0.2 clients= ;;
+  --dial) need=limit-ws,wsdial,tungstenite clients= tests='dial*' repeats=9 scale=1 ;;
   --all) clients='*' tests='*' scale=1 try=rust,go,python,node,libcurl ;;
   *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

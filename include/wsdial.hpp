@@ -49,6 +49,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #if defined(__has_include)
 #if __has_include(<version>)
@@ -66,8 +67,8 @@
 
 namespace wsdial {
 
-// What a message is.
-enum class kind : int { text = WS_TEXT, binary = WS_BINARY };
+// What a message is; the last three where control frames are delivered.
+enum class kind : int { text = WS_TEXT, binary = WS_BINARY, close = WS_CLOSE, ping = WS_PING, pong = WS_PONG };
 
 // What a call answers when it did not fail; wsdial.h says at each call which of them it gives.
 enum class answer : int {
@@ -151,6 +152,8 @@ public:
     int os_error() const noexcept { return ws_error_os_error(raw_.get()); }
     int close_code() const noexcept { return ws_error_close_code(raw_.get()); }
     int http_status() const noexcept { return ws_error_http_status(raw_.get()); }
+    // The dial explained; NULL where there was none.
+    const char *transcript() const noexcept { return ws_error_transcript(raw_.get()); }
     // NULL behind the last field of that name.
     const char *http_header(const char *name, std::size_t index = 0) const noexcept {
         return ws_error_http_header(raw_.get(), name, index);
@@ -159,6 +162,20 @@ public:
         std::size_t size = 0;
         const void *body = ws_error_http_body(raw_.get(), &size);
         return {body, size};
+    }
+    // Position counts all fields, as they came. NULL and NULL behind the last.
+    std::pair<const char *, const char *> http_header_at(std::size_t position) const noexcept {
+        const char *name = nullptr;
+        const char *value = ws_error_http_header_at(raw_.get(), position, &name);
+        return {name, value};
+    }
+    // Where a redirect points that was not followed; NULL for any other failure.
+    const char *location() const noexcept { return ws_error_location(raw_.get()); }
+    // The redirects that led to the failure: address and status. NULL and 0 behind the last.
+    std::pair<const char *, int> redirect(std::size_t index) const noexcept {
+        int status = 0;
+        const char *from = ws_error_redirect(raw_.get(), index, &status);
+        return {from, status};
     }
     const ws_error *get() const noexcept { return raw_.get(); }
 
@@ -295,6 +312,142 @@ private:
     ws_message raw_ = blank();
 };
 
+// Received messages in one block: what ws_recv_batch gives, or any range of them.
+class batch {
+public:
+    struct item {
+        wsdial::kind kind;
+        std::string_view data;
+    };
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = item;
+        using difference_type = std::ptrdiff_t;
+        using pointer = void;
+        using reference = item;
+
+        iterator() noexcept = default;
+        iterator(const batch *of, std::size_t at) noexcept : of_(of), at_(at) {}
+        item operator*() const noexcept { return (*of_)[at_]; }
+        iterator &operator++() noexcept {
+            ++at_;
+            return *this;
+        }
+        iterator operator++(int) noexcept { return iterator(of_, at_++); }
+        friend bool operator==(const iterator &a, const iterator &b) noexcept { return a.at_ == b.at_; }
+        friend bool operator!=(const iterator &a, const iterator &b) noexcept { return a.at_ != b.at_; }
+
+    private:
+        const batch *of_ = nullptr;
+        std::size_t at_ = 0;
+    };
+
+    batch() noexcept = default;
+    batch(batch &&other) noexcept : raw_(std::exchange(other.raw_, blank())) {}
+    batch &operator=(batch &&other) noexcept {
+        if (this != &other) {
+            ws_batch_free(&raw_);
+            raw_ = std::exchange(other.raw_, blank());
+        }
+        return *this;
+    }
+    ~batch() { ws_batch_free(&raw_); }
+
+    std::size_t size() const noexcept { return raw_.count; }
+    bool empty() const noexcept { return raw_.count == 0; }
+    // index is less than size().
+    item operator[](std::size_t index) const noexcept {
+        const std::size_t begin = raw_.offsets[index], end = raw_.offsets[index + 1];
+        return {static_cast<wsdial::kind>(raw_.kinds[index]), {raw_.data + begin, end - begin}};
+    }
+    iterator begin() const noexcept { return {this, 0}; }
+    iterator end() const noexcept { return {this, raw_.count}; }
+    ws_batch *get() noexcept { return &raw_; }
+
+private:
+    static constexpr ws_batch blank() noexcept { return WS_BATCH_INIT; }
+    ws_batch raw_ = blank();
+};
+
+// Messages to be sent with one call, copied into one block. Sending takes off what was taken.
+class outbox {
+public:
+    outbox &add(kind what, bytes data) {
+        data_.append(data.text());
+        offsets_.push_back(data_.size());
+        kinds_.push_back(static_cast<unsigned char>(what));
+        return *this;
+    }
+    outbox &add(std::string_view text) { return add(kind::text, text); }
+    std::size_t size() const noexcept { return kinds_.size() - taken_; }
+    bool empty() const noexcept { return size() == 0; }
+    void clear() noexcept {
+        data_.clear();
+        offsets_.resize(1);
+        kinds_.clear();
+        taken_ = 0;
+    }
+
+private:
+    friend class connection;
+    std::string data_;
+    std::vector<std::size_t> offsets_ = {0};
+    std::vector<unsigned char> kinds_;
+    std::size_t taken_ = 0;
+};
+
+// A piece of a message that was received into the caller's memory.
+struct piece {
+    wsdial::kind kind = wsdial::kind::binary;
+    std::size_t size = 0;
+    bool is_final = false;
+};
+
+// A jar for cookies; cookie_hooks of wsdial.h says when it is asked. What a function throws is dropped, and counts as
+// nothing.
+class cookie_jar {
+public:
+    virtual ~cookie_jar() = default;
+    // The value of Cookie for a request to url; empty is none.
+    virtual std::string load(std::string_view url) = 0;
+    // One Set-Cookie of an answer.
+    virtual void store(std::string_view url, std::string_view set_cookie) = 0;
+};
+
+namespace detail {
+
+// C calls these: nothing may be thrown through it.
+extern "C" {
+inline int wsdial_cookies_load(const char *url, char *value, std::size_t room, void *jar) noexcept {
+#if defined(__cpp_exceptions)
+    try {
+#endif
+        const std::string cookies = static_cast<cookie_jar *>(jar)->load(url);
+        if (cookies.size() < room)
+            std::memcpy(value, cookies.c_str(), cookies.size() + 1);
+        return cookies.size() < INT_MAX ? static_cast<int>(cookies.size()) : 0;
+#if defined(__cpp_exceptions)
+    } catch (...) {
+        return 0;
+    }
+#endif
+}
+
+inline void wsdial_cookies_store(const char *url, const char *set_cookie, void *jar) noexcept {
+#if defined(__cpp_exceptions)
+    try {
+#endif
+        static_cast<cookie_jar *>(jar)->store(url, set_cookie);
+#if defined(__cpp_exceptions)
+    } catch (...) {
+    }
+#endif
+}
+}
+
+}  // namespace detail
+
 // A cancel token: ends every waiting call that it was given to, while it is fired.
 class cancel {
 public:
@@ -368,8 +521,49 @@ public:
     result<answer> try_send(std::string_view text, timeout wait = forever) const {
         return try_send(kind::text, text, wait);
     }
+    // As it is, whatever was agreed about compression.
+    result<answer> try_send_uncompressed(kind what, bytes data, timeout wait = forever) const {
+        return detail::ask([&](ws_error **e) {
+            return ws_send(get(), static_cast<int>(what) | WS_UNCOMPRESSED, data.data(), data.size(), wait.ms(), e);
+        });
+    }
     result<answer> try_recv(message &into, timeout wait = forever) const {
         return detail::ask([&](ws_error **e) { return ws_recv(get(), wait.ms(), into.get(), e); });
+    }
+    // Many messages with one call: what was taken is taken off the outbox, whatever the answer.
+    result<answer> try_send(outbox &from, timeout wait = forever) const {
+        std::size_t taken = 0;
+        const std::size_t first = from.taken_;
+        auto sent = detail::ask([&](ws_error **e) {
+            return ws_send_batch(get(), from.kinds_.data() + first, from.data_.data(), from.offsets_.data() + first,
+                                 from.size(), wait.ms(), &taken, e);
+        });
+        from.taken_ += taken;
+        if (from.empty())
+            from.clear();
+        return sent;
+    }
+    // 0 is no limit; a message over max_bytes comes alone.
+    result<answer> try_recv(batch &into, timeout wait = forever, std::size_t max_bytes = 0, std::size_t max_messages = 0) const {
+        return detail::ask([&](ws_error **e) {
+            return ws_recv_batch(get(), wait.ms(), max_bytes, max_messages, into.get(), e);
+        });
+    }
+    // One message in pieces: the kind of each is the message's.
+    result<answer> try_send_fragment(kind what, bytes data, bool is_final, timeout wait = forever) const {
+        return detail::ask([&](ws_error **e) {
+            return ws_send_fragment(get(), static_cast<int>(what), data.data(), data.size(), is_final, wait.ms(), e);
+        });
+    }
+    result<answer> try_recv_into(void *buffer, std::size_t size, piece &got, timeout wait = forever) const {
+        int what = 0, is_final = 0;
+        got = piece();
+        auto received = detail::ask([&](ws_error **e) {
+            return ws_recv_into(get(), wait.ms(), buffer, size, &got.size, &what, &is_final, e);
+        });
+        got.kind = what == 0 ? kind::binary : static_cast<kind>(what);
+        got.is_final = is_final != 0;
+        return received;
     }
     // reason: UTF-8, at most 123 bytes. Code 0 is a close frame without a code.
     result<answer> try_close(int code = 1000, std::string_view reason = {}, timeout wait = by_default) const {
@@ -377,6 +571,13 @@ public:
         if (text.get() == nullptr)
             return error(WS_E_USAGE_CLOSE_REASON, nullptr);
         return detail::ask([&](ws_error **e) { return ws_close(get(), code, text.get(), wait.ms(), e); });
+    }
+    // Sends the close frame and leaves the rest to whoever receives.
+    result<answer> try_start_close(int code = 1000, std::string_view reason = {}) const {
+        const detail::terminated text(reason);
+        if (text.get() == nullptr)
+            return error(WS_E_USAGE_CLOSE_REASON, nullptr);
+        return detail::ask([&](ws_error **e) { return ws_start_close(get(), code, text.get(), e); });
     }
     result<answer> try_ping(bytes data = {}, timeout wait = forever) const {
         return detail::ask([&](ws_error **e) { return ws_ping(get(), data.data(), data.size(), wait.ms(), e); });
@@ -396,6 +597,13 @@ public:
     // 0 is no limit.
     result<answer> try_set_max_message(std::size_t limit) const {
         return detail::ask([&](ws_error **e) { return ws_set_max_message(get(), limit, e); });
+    }
+    // level 1 to 9, or 0 for the dialer's.
+    result<answer> try_set_compression(bool on, int level = 0) const {
+        return detail::ask([&](ws_error **e) { return ws_set_compression(get(), on, level, e); });
+    }
+    result<answer> try_set_control(bool deliver, bool auto_pong = true, bool auto_close = true) const {
+        return detail::ask([&](ws_error **e) { return ws_set_control(get(), deliver, auto_pong, auto_close, e); });
     }
     // NULL takes the token away.
     result<answer> try_set_cancel(const cancel *token) const {
@@ -421,16 +629,34 @@ public:
 #if defined(__cpp_exceptions)
     answer send(kind what, bytes data, timeout wait = forever) const { return try_send(what, data, wait).value(); }
     answer send(std::string_view text, timeout wait = forever) const { return try_send(text, wait).value(); }
+    answer send_uncompressed(kind what, bytes data, timeout wait = forever) const {
+        return try_send_uncompressed(what, data, wait).value();
+    }
+    answer send(outbox &from, timeout wait = forever) const { return try_send(from, wait).value(); }
+    answer send_fragment(kind what, bytes data, bool is_final, timeout wait = forever) const {
+        return try_send_fragment(what, data, is_final, wait).value();
+    }
     answer recv(message &into, timeout wait = forever) const { return try_recv(into, wait).value(); }
+    answer recv(batch &into, timeout wait = forever, std::size_t max_bytes = 0, std::size_t max_messages = 0) const {
+        return try_recv(into, wait, max_bytes, max_messages).value();
+    }
+    answer recv_into(void *buffer, std::size_t size, piece &got, timeout wait = forever) const {
+        return try_recv_into(buffer, size, got, wait).value();
+    }
     answer close(int code = 1000, std::string_view reason = {}, timeout wait = by_default) const {
         return try_close(code, reason, wait).value();
     }
+    answer start_close(int code = 1000, std::string_view reason = {}) const { return try_start_close(code, reason).value(); }
     answer ping(bytes data = {}, timeout wait = forever) const { return try_ping(data, wait).value(); }
     answer pong(bytes data = {}, timeout wait = forever) const { return try_pong(data, wait).value(); }
     answer flush(timeout wait = forever) const { return try_flush(wait).value(); }
     answer process() const { return try_process().value(); }
     answer handshake(timeout wait = by_default) const { return try_handshake(wait).value(); }
     void set_max_message(std::size_t limit) const { try_set_max_message(limit).value(); }
+    void set_compression(bool on, int level = 0) const { try_set_compression(on, level).value(); }
+    void set_control(bool deliver, bool auto_pong = true, bool auto_close = true) const {
+        try_set_control(deliver, auto_pong, auto_close).value();
+    }
     void set_cancel(const cancel &token) const { try_set_cancel(&token).value(); }
     void clear_cancel() const { try_set_cancel(nullptr).value(); }
     std::uint64_t stat(int id) const { return try_stat(id).value(); }
@@ -442,9 +668,25 @@ public:
 
     // Facts. What is shown lives as long as the connection; NULL and empty where there is nothing.
     std::string_view subprotocol() const noexcept { return ws_subprotocol(get()); }
+    // The last address, where redirects were followed.
+    const char *url() const noexcept { return ws_url(get()); }
+    // The redirects that led here: address and status. NULL and 0 behind the last.
+    std::pair<const char *, int> redirect(std::size_t index) const noexcept {
+        int status = 0;
+        const char *from = ws_redirect(get(), index, &status);
+        return {from, status};
+    }
+    std::string_view extensions() const noexcept { return ws_extensions(get()); }
+    const char *transcript() const noexcept { return ws_transcript(get()); }
     int response_status() const noexcept { return ws_response_status(get()); }
     const char *response_header(const char *name, std::size_t index = 0) const noexcept {
         return ws_response_header(get(), name, index);
+    }
+    // Position counts all fields, as they came. NULL and NULL behind the last.
+    std::pair<const char *, const char *> response_header_at(std::size_t position) const noexcept {
+        const char *name = nullptr;
+        const char *value = ws_response_header_at(get(), position, &name);
+        return {name, value};
     }
     const char *local_address() const noexcept { return ws_local_address(get()); }
     const char *peer_address() const noexcept { return ws_peer_address(get()); }
@@ -557,12 +799,46 @@ public:
     dialer &add_header(std::string_view name, std::string_view value) { return with(ws_dialer_add_header, name, value); }
     dialer &set_max_message(std::size_t limit) { return set(ws_dialer_set_max_message, limit); }
     dialer &set_max_rejection_body(std::size_t limit) { return set(ws_dialer_set_max_rejection_body, limit); }
+    dialer &set_transcript(bool on = true) { return set(ws_dialer_set_transcript, on); }
     dialer &set_buffer_sizes(std::size_t read, std::size_t write) { return set(ws_dialer_set_buffer_sizes, read, write); }
     dialer &set_keepalive(timeout ping, timeout pong) { return set(ws_dialer_set_keepalive, ping.ms(), pong.ms()); }
     dialer &set_read_ahead(std::size_t count, std::size_t size) { return set(ws_dialer_set_read_ahead, count, size); }
+    dialer &set_max_redirects(int most) { return set(ws_dialer_set_max_redirects, most); }
+    // The jar must live as long as the dialer, and as handshakes under way.
+    dialer &set_cookie_jar(cookie_jar &jar) {
+        return set(ws_dialer_set_cookie_hooks, detail::wsdial_cookies_load, detail::wsdial_cookies_store, static_cast<void *>(&jar));
+    }
+    dialer &set_compression(bool on = true) { return set(ws_dialer_set_compression, on); }
+    // Windows as powers of two, flags of WS_DEFLATE_*; 0 is the default of each.
+    dialer &set_compression_params(int client_window_bits, int server_window_bits, int flags = 0) {
+        return set(ws_dialer_set_compression_params, client_window_bits, server_window_bits, flags);
+    }
+    dialer &set_compression_level(int level, int mem_level, std::size_t threshold) {
+        return set(ws_dialer_set_compression_level, level, mem_level, threshold);
+    }
+    dialer &set_control_delivery(bool on = true) { return set(ws_dialer_set_control_delivery, on); }
+    dialer &set_auto_pong(bool on) { return set(ws_dialer_set_auto_pong, on); }
     dialer &set_interruptible(bool on = true) { return set(ws_dialer_set_interruptible, on); }
     dialer &add_ca_file(std::string_view path) { return with(ws_dialer_add_ca_file, path); }
     dialer &add_ca_pem(bytes pem) { return set(ws_dialer_add_ca_pem, pem.data(), pem.size()); }
+    dialer &add_ca_dir(std::string_view path) { return with(ws_dialer_add_ca_dir, path); }
+    // The key may be in the file of the certificate.
+    dialer &set_client_cert_file(std::string_view cert) {
+        const detail::terminated path(cert);
+        if (path.get() == nullptr)
+            return failure_ ? *this : failed(error(WS_E_OPTION_VALUE, nullptr));
+        return set(ws_dialer_set_client_cert_file, path.get(), static_cast<const char *>(nullptr));
+    }
+    dialer &set_client_cert_file(std::string_view cert, std::string_view key) {
+        return with(ws_dialer_set_client_cert_file, cert, key);
+    }
+    dialer &set_client_cert_pem(bytes cert, bytes key = {}) {
+        return set(ws_dialer_set_client_cert_pem, cert.data(), cert.size(), key.data(), key.size());
+    }
+    // WS_TLS_1_2 or WS_TLS_1_3.
+    dialer &set_min_tls(int version) { return set(ws_dialer_set_min_tls, version); }
+    dialer &set_key_log_file(std::string_view path) { return with(ws_dialer_set_key_log_file, path); }
+    dialer &set_insecure_skip_verify(bool on) { return set(ws_dialer_set_insecure_skip_verify, on); }
     dialer &use_system_roots(bool on) { return set(ws_dialer_use_system_roots, on); }
     dialer &set_server_name(std::string_view name) { return with(ws_dialer_set_server_name, name); }
     dialer &set_cancel(const cancel &token) { return set(ws_dialer_set_cancel, token.get()); }
@@ -580,6 +856,15 @@ public:
             return ws_dial_fd(fd, address, get(), wait.ms(), out, e);
         });
     }
+    // The dialer for the dial to failure.location(), when a redirect ended a handshake over the caller's socket or bytes.
+    result<dialer> try_follow(const error &redirect) const {
+        ws_dialer *out = nullptr;
+        ws_error *raw = nullptr;
+        const int code = ws_dialer_follow(get(), redirect.get(), &out, &raw);
+        if (code != WS_OK)
+            return error(code, raw);
+        return dialer(out, throws_);
+    }
     // A connection whose bytes the caller moves; its handshake is under way.
     result<connection> try_dial_memory(std::string_view url) const {
         return made(url, [&](const char *address, ws_conn **out, ws_error **e) {
@@ -592,12 +877,14 @@ public:
         return try_dial_fd(fd, url, wait).value();
     }
     connection dial_memory(std::string_view url) const { return try_dial_memory(url).value(); }
+    dialer follow(const error &redirect) const { return try_follow(redirect).value(); }
 #endif
 
 private:
     struct freed {
         void operator()(ws_dialer *raw) const noexcept { ws_dialer_free(raw); }
     };
+    dialer(ws_dialer *raw, bool throws) noexcept : raw_(raw), throws_(throws) {}
 
     template <class Setter, class... Values>
     dialer &set(Setter setter, Values... values) {

@@ -2,6 +2,7 @@
 //! change with any commit.
 
 use crate::protocol::decoder;
+use crate::protocol::deflate::{self, Manner};
 use crate::protocol::encoder;
 use crate::protocol::frame::Header;
 use crate::protocol::mask;
@@ -22,6 +23,13 @@ impl Decoder {
         Decoder(decoder::Decoder::new(0))
     }
 
+    /// One that inflates, each message by itself.
+    pub fn inflating() -> Decoder {
+        let mut decoder = Decoder::new();
+        decoder.0.inflate(false);
+        decoder
+    }
+
     /// How many bytes were taken; panics at a violation. Whether the message is whole is in the second value.
     #[inline]
     pub fn decode(&mut self, input: &[u8], message: &mut Vec<u8>) -> (usize, bool) {
@@ -34,6 +42,18 @@ impl Decoder {
     /// Room for more payload.
     pub fn reserve(&self, message: &mut Vec<u8>) {
         self.0.reserve(message).expect("memory");
+    }
+}
+
+/// Compresses messages, each by itself.
+#[derive(Debug, Default)]
+pub struct Deflater(deflate::Deflater);
+
+impl Deflater {
+    /// Compresses a message behind what `to` has.
+    pub fn message(&mut self, level: u8, data: &[u8], to: &mut Vec<u8>) {
+        let manner = Manner { level, mem_level: 8, window_bits: 15, keeps_context: false };
+        self.0.part(manner, data, true, to).expect("memory");
     }
 }
 

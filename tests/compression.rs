@@ -6,7 +6,6 @@
 
 #[path = "common/puff.rs"]
 mod puff;
-#[allow(dead_code)]
 mod raw;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -2,10 +2,11 @@
 
 mod common;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::c::{expect_success, finish, library_folder, root, succeed};
+use common::c::{declared, expect_success, finish, library_folder, root, succeed};
 use common::server;
 
 const WARNINGS: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"];
@@ -30,6 +31,20 @@ fn run(compiler: &str, name: &str, flags: &[&str]) {
     let output = finish(Command::new(compile(compiler, name, flags)).args(server.arguments()), name);
     expect_success(&output, name);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name} wrote to stderr");
+}
+
+#[test]
+fn cpp_has_every_function() {
+    let header = fs::read_to_string(root().join("include/wsdial.hpp")).expect("the header");
+    // A C++ program says the first two in C; an error of C++ has its code by itself.
+    let left = ["ws_version", "ws_version_number", "ws_error_code"];
+    for name in declared().iter().filter(|name| !left.contains(&name.as_str())) {
+        let is_used = header.match_indices(name.as_str()).any(|(at, _)| {
+            let behind = header[at + name.len()..].chars().next();
+            behind.is_some_and(|c| !c.is_alphanumeric() && c != '_')
+        });
+        assert!(is_used, "wsdial.hpp leaves {name} out");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Both sides flood each other with messages and pings: one thread receives, two send, one closes in the middle. It must
-//! end, with every message whole and in order, every time; over TCP, TLS and a unix socket.
+//! end, with every message whole and in order, every time; over TCP, TLS and a unix socket; message by message and in
+//! batches.
 //!
 //! `cargo test --test flood` runs it small and once in full size (1 MiB x 200); `WSDIAL_FLOOD=100 cargo test --release
 //! --test flood` runs the full size that many times in a row.
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
-use wsdial::{Client, Connection, Dialer, Error, Kind, Message, Outcome, Wait};
+use wsdial::{Batch, Client, Connection, Dialer, Error, Kind, Message, Outcome, Wait};
 
 use pattern::{Pattern, Sequences};
 use peer::{Duplex, Manner, Seen, Socket};
@@ -32,10 +33,13 @@ use watch::{Dog, Watch};
 struct Size {
     bytes: usize,
     messages: u32,
+    /// So many messages go with one call, and as many as are there come with one; 1 is the calls for one message.
+    batch: u32,
 }
 
-const SMALL: Size = Size { bytes: 64 << 10, messages: 60 };
-const FULL: Size = Size { bytes: 1 << 20, messages: 200 };
+const SMALL: Size = Size { bytes: 64 << 10, messages: 60, batch: 1 };
+const BATCHED: Size = Size { bytes: 500, messages: 6000, batch: 40 };
+const FULL: Size = Size { bytes: 1 << 20, messages: 200, batch: 1 };
 
 /// When the closer closes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +75,21 @@ fn small_over_tls() {
 #[test]
 fn small_over_a_unix_socket() {
     flood(Transport::Unix, SMALL, 1);
+}
+
+#[test]
+fn batches_over_tcp() {
+    flood(Transport::Tcp, BATCHED, 1);
+}
+
+#[test]
+fn batches_over_tls() {
+    flood(Transport::Tls, BATCHED, 1);
+}
+
+#[test]
+fn large_batches_over_a_unix_socket() {
+    flood(Transport::Unix, Size { batch: 4, ..SMALL }, 1);
 }
 
 #[test]
@@ -151,11 +170,15 @@ fn session(transport: Transport, manner: Manner, size: Size, ending: Ending, rou
     let side = Side { connection, pattern, progress: Progress::default(), watch, pings: AtomicU32::new(0) };
 
     let (sent, received) = thread::scope(|scope| {
-        let receiver = scope.spawn(|| side.receive());
+        let receiver = scope.spawn(|| if size.batch > 1 { side.receive_batches() } else { side.receive() });
         let senders = [("sender 0", 0), ("sender 1", 1)].map(|(name, sender)| {
             scope.spawn({
                 let side = &side;
-                move || side.send(name, sender, size.messages / u32::from(SENDERS))
+                let messages = size.messages / u32::from(SENDERS);
+                move || match size.batch {
+                    1 => side.send(name, sender, messages),
+                    batch => side.send_batches(name, sender, messages, batch),
+                }
             })
         });
         let closer = scope.spawn(|| {
@@ -221,6 +244,52 @@ impl Side {
             }
             self.progress.count(&self.watch, |counts| counts.sent += 1);
             if number % 4 == 0 && is_taken(self.connection.ping(&number.to_be_bytes(), Wait::Forever)) {
+                self.pings.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.watch.at(name, "gone".into());
+        messages
+    }
+}
+
+impl Side {
+    fn receive_batches(&self) -> u32 {
+        let mut batch = Batch::new();
+        let mut sequences = Sequences::default();
+        loop {
+            self.watch.at("receiver", format!("in recv_batch after {sequences:?}"));
+            match self.connection.recv_batch(&mut batch, 100_000, 0, Wait::Forever).expect("no failure while receiving")
+            {
+                Outcome::Done => {}
+                Outcome::Closed => break,
+                other => panic!("recv_batch answered {other:?}"),
+            }
+            batch.iter().for_each(|(kind, data)| sequences.take(&self.pattern, kind as u8, data));
+            self.progress.count(&self.watch, |counts| counts.received += batch.len() as u32);
+        }
+        self.watch.at("receiver", "gone".into());
+        sequences.counts(1)[0]
+    }
+
+    fn send_batches(&self, name: &'static str, sender: u8, messages: u32, each: u32) -> u32 {
+        let mut number = 0;
+        while number < messages {
+            let mut batch = Batch::new();
+            for number in number..messages.min(number + each) {
+                let kind = if Pattern::opcode(number) == 1 { Kind::Text } else { Kind::Binary };
+                batch.push(kind, &self.pattern.message(sender, number));
+            }
+            self.watch.at(name, format!("in send_batch {number}"));
+            let mut taken = 0;
+            let is_whole = is_taken(self.connection.send_batch(&batch, &mut taken, Wait::Forever));
+            assert!(!is_whole || taken == batch.len());
+            number += taken as u32;
+            self.progress.count(&self.watch, |counts| counts.sent += taken as u32);
+            if !is_whole {
+                self.watch.at(name, format!("gone before message {number}"));
+                return number;
+            }
+            if is_taken(self.connection.ping(&number.to_be_bytes(), Wait::Forever)) {
                 self.pings.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -72,6 +72,18 @@ const PAGES: &[Page] = &[
         see: &["ws_dial", "ws_message"],
     },
     Page {
+        name: "ws_fragment",
+        about: "a message in pieces",
+        sections: &["One message in pieces"],
+        see: &["ws_dial", "ws_message"],
+    },
+    Page {
+        name: "ws_control",
+        about: "pings, pongs and closes as messages",
+        sections: &["Control frames"],
+        see: &["ws_ping", "ws_dialer"],
+    },
+    Page {
         name: "ws_process",
         about: "connections in an event loop",
         sections: &["Event loops"],

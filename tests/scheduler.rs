@@ -19,10 +19,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use session::{Random, Session};
+use session::{Log, Random, Session};
 use wsdial::{Client, Dialer};
 
-type Driver = fn(&Client, UnixStream, &str, &Session, Random) -> Vec<String>;
+type Driver = fn(&Client, UnixStream, &str, &Session, Random) -> Log;
 
 /// No session takes longer, on the slowest machine.
 const BOUND: Duration = Duration::from_secs(20);
@@ -78,11 +78,13 @@ fn run(name: &'static str, driver: Driver, secure: bool, sessions: u64) {
     dialer.add_ca_pem(peer::identity().0.as_bytes()).unwrap();
     dialer.use_system_roots(false);
     dialer.set_interruptible(is_interrupted);
-    let client = Client::new(dialer);
+    let mut delivering = dialer.clone();
+    delivering.set_control_delivery(true);
+    let clients = [Client::new(dialer), Client::new(delivering)];
     for seed in seeds {
         let what = format!("session {seed}, {name}{}", if secure { " over TLS" } else { "" });
         let _dog = Dog::new(what.clone());
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(&client, driver, secure, seed)));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(&clients, driver, secure, seed)));
         if let Err(panic) = outcome {
             eprintln!("{what}: run again with WSDIAL_SEED={seed}");
             std::panic::resume_unwind(panic);
@@ -90,7 +92,7 @@ fn run(name: &'static str, driver: Driver, secure: bool, sessions: u64) {
     }
 }
 
-fn one(client: &Client, driver: Driver, secure: bool, seed: u64) {
+fn one(clients: &[Client; 2], driver: Driver, secure: bool, seed: u64) {
     let mut session = session::session(seed);
     let mut random = Random::new(!seed);
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -101,8 +103,11 @@ fn one(client: &Client, driver: Driver, secure: bool, seed: u64) {
     let steps = std::mem::take(&mut session.server);
     let server = peer::serve(server, steps, random.clone());
     let url = if secure { "wss://localhost/" } else { "ws://localhost/" };
-    let log = driver(client, ours, url, &session, random);
-    assert_eq!(log, session.seen);
+    session.delivers = random.one_in(2);
+    let log = driver(&clients[usize::from(session.delivers)], ours, url, &session, random);
+    assert_eq!(log.seen, session.seen);
+    let controls = if session.delivers { std::mem::take(&mut session.controls) } else { Vec::new() };
+    assert!(log.controls == controls, "{:?} instead of {:?}", brief(&log.controls), brief(&controls));
     let mut frames = server.join().expect("the server's side");
     // The reason of a failure is the library's own.
     if let (Some((0x88, body)), Some((0x88, wanted))) = (frames.last_mut(), session.frames.last())

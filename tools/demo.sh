@@ -15,6 +15,10 @@ if ! start_server --port 12345 --tls-port 12346; then
 fi
 echo "  listening on $WS and $WSS"
 scene json
+echo "  and one handshake explained (examples/c/explain.c):"
+echo
+"$BUILD/examples/c-explain" "$WSS/chat" "$CA" || fail "the handshake is not explained"
+echo
 
 echo "[4/5] the same server, declining every subprotocol (seconds)"
 start_server --port "${WS##*:}" --tls-port "${WSS##*:}" --no-subprotocol ||

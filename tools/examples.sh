@@ -75,8 +75,28 @@ run "$BUILD/examples/c-poll" "$WS"
 expect "C, a thousand connections on one poll loop" '^1000 connections, 10000 messages each way .* closed cleanly$'
 run "$BUILD/examples/c-epoll" "$WS"
 expect "C, a thousand connections on one epoll loop" '^1000 connections, 10000 messages each way .* closed cleanly$'
+for url in "$WS" "$WSS"; do
+  ca=
+  [ "$url" = "$WS" ] || ca=$CA
+  run "$BUILD/examples/c-large" "$url" "$ca" 16
+  expect "C, 16 MiB in pieces over ${url%%:*}" '^16 MiB there and back, each byte as it was, with [0-9]{1,4} KiB of memory .* closed cleanly: 1000$'
+done
 run "$BUILD/examples/c-memory"
 expect "C, without any socket" '^negotiated protocol: "json"$' '^4 messages there and back .* closed cleanly: 1000$'
+run "$BUILD/examples/c-cookies" "$WS"
+expect "C, a cookie that comes back" '^asked for http: ""$' '^stored: "visits=1"$' '^visit 1$' '^asked for http: "visits=1"$' \
+  '^stored: "visits=2"$' '^visit 2$'
+run "$BUILD/examples/c-explain" "$WSS" "$CA"
+expect "C, the handshake explained" '^wss://localhost:' '^  TLS .* TLSv1\.3' '^  > Sec-WebSocket-Key: ' '^  < HTTP/1\.1 101 ' \
+  '^  < set-cookie: visits=\*\*\*; HttpOnly' '^  ok +subprotocol as offered +RFC 6455 4\.1 +json$' '^  open$'
+asyncio=(env "PYTHONPATH=$ROOT/bindings/python/src" "WSDIAL_LIBRARY=$TARGET/release/libwsdial.so" python3 -B)
+[ ! -x "$PYTHON" ] || asyncio[3]=$PYTHON
+interrupted "${asyncio[@]}" examples/python/asyncio_echo.py "$WS"
+expect "Python asyncio echo" '^negotiated protocol: "json"$' "^received: 'tick 0'" '^closed cleanly: 1000$'
+interrupted "${asyncio[@]}" examples/python/asyncio_echo.py "$WSS" "$CA"
+expect "Python asyncio echo over wss" '^negotiated protocol: "json"$' "^received: 'tick 0'" '^closed cleanly: 1000$'
+run "${asyncio[@]}" examples/python/asyncio_many.py "$WS"
+expect "Python, five hundred connections on one event loop" '^500 connections, 5000 messages each way, 500 closed cleanly$'
 interrupted "$BUILD/examples/go-article" "$WS"
 expect "Go article" '^upgraded: 101 ' '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
 interrupted "$BUILD/examples/go-echo" -url "$WS"
@@ -89,6 +109,16 @@ refused "Python, untrusted certificate" bash -c 'run_python "$@"' - "$WSS"
 refused "Go, untrusted certificate" "$BUILD/examples/go-quickstart" "$WSS"
 refused "Rust, untrusted certificate" "$TARGET/release/examples/quickstart" "$WSS"
 refused "C, TLS server dialed without TLS" "$BUILD/examples/c-quickstart" "ws${WSS#wss}"
+
+echo "examples against a server that asks for client certificates"
+client=$BUILD/echo-client.pem
+start_server --port 0 --tls-port 0 --client-cert "$client" || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"
+run "$BUILD/examples/c-tls" "$WSS" "$CA" "$client"
+expect "C, own roots and a client certificate" '^connected: TLSv1.3, ' '^received: hello$' '^closed cleanly: 1000$' \
+  '^connected: TLSv1.3, ' '^received: hello$' '^closed cleanly: 1000$'
+refused "C, without a client certificate" "$BUILD/examples/c-quickstart" "$WSS" "$CA"
+refused "C, a certificate without its key" "$BUILD/examples/c-tls" "$WSS" "$CA" "$CA"
+rm -f "$client"
 
 echo "examples against a server that declines"
 start_server --port 0 --tls-port 0 --no-subprotocol || die "the echo server does not start: $(cat "$BUILD/echo-server.log")"

@@ -75,7 +75,7 @@ if ! at_least "$GO" "$(version_of_go)"; then
 fi
 
 if [ "${1:-}" = test ]; then
-  "$PYTHON" -c 'import mypy, pytest, websockets' 2>/dev/null || {
+  "$PYTHON" -c 'import mypy, pytest, uvloop, websockets' 2>/dev/null || {
     echo "  installing pytest, websockets and mypy in .venv (half a minute)"
     in_venv pip-test -r tools/requirements.txt
   }

@@ -22,6 +22,9 @@ def py(impl, *more):
     return ["{out}/venv/bin/python", f"{HERE}/py/ws_py.py", "--impl", impl, *more]
 
 
+# The library that the package of this checkout loads: the one that the C client of the same run is linked with.
+PY_WSDIAL = {"WSDIAL_LIBRARY": os.environ.get("WSDIAL_LIBRARY") or os.path.normpath(HERE + "/../../target/release/libwsdial.so")}
+
 # name -> command, kind (how many messages: see COUNTS), can: t = wss, d = permessage-deflate, only/skip: tests
 CLIENTS = {
     "limit-tcp": dict(cmd=["{out}/bin/limit", "--impl", "tcp"], kind="fast", can="t"),
@@ -39,6 +42,10 @@ CLIENTS = {
     "gorilla": dict(cmd=["{out}/bin/go-gorilla"], kind="go", can="td"),
     "coder": dict(cmd=["{out}/bin/go-coder"], kind="go", can="td"),
     "gws": dict(cmd=["{out}/bin/go-gws"], kind="go", can="td"),
+    "py wsdial": dict(cmd=py("wsdial"), env=PY_WSDIAL, kind="pyfast", can="td"),
+    "py wsdial-batch": dict(cmd=py("wsdial-batch"), env=PY_WSDIAL, kind="pyfast", can="td", only=["recv-64", "recv-1024", "recvtls-64"]),
+    "py wsdial-aio": dict(cmd=py("wsdial-aio"), env=PY_WSDIAL, kind="pyfast", can="td"),
+    "py wsdial-aio+uvloop": dict(cmd=py("wsdial-aio", "--uvloop"), env=PY_WSDIAL, kind="pyfast", can="td"),
     "py websockets-sync": dict(cmd=py("websockets-sync"), kind="py", can="td", scale={"dialtls": 0.5}, skip=["idle-5000", "idletls-1000"]),
     "py websockets-asyncio": dict(cmd=py("websockets-asyncio"), kind="py", can="td"),
     "py websocket-client": dict(cmd=py("websocket-client"), kind="py", can="t"),
@@ -78,10 +85,14 @@ TESTS = {
     "sendtls-1048576": ("send", 1048576, 1, 0, C(400, 250, 250, 100)),
     "dial": ("dial", 0, 0, 0, C(1500, 1500, 800, 300)),
     "dialtls": ("dial", 0, 1, 0, C(400, 400, 200, 100)),
+    "dialtls-full": ("dial", 0, 1, 0, C(400, 400, 200, 100)),
     "idle-1000": ("idle", 0, 0, 0, C(1000, 1000, 1000, 1000)),
     "idle-5000": ("idle", 0, 0, 0, C(5000, 5000, 5000, 5000)),
     "idletls-1000": ("idle", 0, 1, 0, C(1000, 1000, 1000, 1000)),
 }
+
+# What the server is told for a test: without tickets nobody resumes a session, with them those who can do.
+SERVER = {"dialtls-full": ["--tickets", "0"]}
 
 
 def cpu_ticks():
@@ -207,11 +218,11 @@ def pick(words, known, what):
     return picked
 
 
-def start_server():
+def start_server(options):
     exe = OUT + "/bin/server"
     if not os.path.exists(exe):
         sys.exit(f"run.py: {exe} is missing; build.sh builds it")
-    srv = subprocess.Popen(["taskset", "-c", str(SERVER_CPU), exe], stdout=subprocess.PIPE, text=True)
+    srv = subprocess.Popen(["taskset", "-c", str(SERVER_CPU), exe, *options], stdout=subprocess.PIPE, text=True)
     line = srv.stdout.readline()
     if not line:
         sys.exit(f"run.py: the server ended with {srv.wait()} before it was ready")
@@ -220,7 +231,8 @@ def start_server():
 
 def measure(tests, clients, repeats, scale, raw, awake):
     rows = []
-    srv, info = start_server()
+    # A server spins for a while when it has had something to do, and not after that: those not asked cost nothing.
+    servers = {}
     # keeps the client's CPU out of its idle state (in a VM leaving it costs tens of microseconds); SCHED_IDLE: runs
     # only when nothing else does
     spin = ["taskset", "-c", str(CLIENT_CPU), "chrt", "-i", "0", sys.executable, "-c", "while True: pass"]
@@ -228,6 +240,10 @@ def measure(tests, clients, repeats, scale, raw, awake):
     try:
         with open(raw, "a") as f:
             for test in tests:
+                options = tuple(SERVER.get(test, ()))
+                if options not in servers:
+                    servers[options] = start_server(options)
+                srv, info = servers[options]
                 for _ in range(repeats if TESTS[test][0] != "idle" else 1):
                     for c in [c for c in clients if runs(c, test)]:
                         r = one(c, test, srv, info, scale)
@@ -241,8 +257,9 @@ def measure(tests, clients, repeats, scale, raw, awake):
         if awake:
             awake.kill()
             awake.wait()
-        srv.terminate()
-        srv.wait()
+        for srv, _ in servers.values():
+            srv.terminate()
+            srv.wait()
     return rows
 
 

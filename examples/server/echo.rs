@@ -5,17 +5,18 @@
 //! 127.0.0.1 and, where there is IPv6, on ::1.
 
 use std::error::Error;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::http::HeaderValue;
 use tungstenite::protocol::WebSocketConfig;
@@ -24,6 +25,7 @@ const USAGE: &str = "usage: echo-server [option]...
   --port N                 port for ws (12345; 0 picks a free one)
   --tls-port N             port for wss (12346; 0 picks a free one)
   --ca FILE                speak wss too, and write the root certificate that clients must trust to FILE
+  --client-cert FILE       over wss take only clients that show the certificate which is written to FILE, with its key
   --subprotocol NAME,...   subprotocols to agree to, best first (json)
   --no-subprotocol         agree to none
 It ends on a signal, or when a pipe on its standard input is closed.";
@@ -32,6 +34,7 @@ struct Options {
     port: u16,
     tls_port: u16,
     ca: Option<String>,
+    client_cert: Option<String>,
     subprotocols: Vec<String>,
 }
 
@@ -60,7 +63,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut ready = format!("ready ws://localhost:{port}");
 
     if let Some(path) = &options.ca {
-        let config = certificates(path)?;
+        let config = certificates(path, options.client_cert.as_deref())?;
         let (port, listeners) = listen(options.tls_port)?;
         for listener in listeners {
             let (config, subprotocols) = (Arc::clone(&config), Arc::clone(&subprotocols));
@@ -95,6 +98,11 @@ fn echo<S: Read + Write>(stream: S, subprotocols: &[String]) -> Result<S, Box<dy
         if let Some(value) = chosen.and_then(|name| HeaderValue::from_str(name).ok()) {
             response.headers_mut().insert("sec-websocket-protocol", value);
         }
+        let visits = visits(request) + 1;
+        if let Ok(cookie) = HeaderValue::from_str(&format!("visits={visits}; HttpOnly; SameSite=Strict")) {
+            response.headers_mut().insert("set-cookie", cookie);
+        }
+        response.headers_mut().insert("x-visits", HeaderValue::from(visits));
         Ok(response)
     };
     let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
@@ -108,6 +116,13 @@ fn echo<S: Read + Write>(stream: S, subprotocols: &[String]) -> Result<S, Box<dy
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// How often the client was here before, as it says itself by the cookie that it was given.
+fn visits(request: &Request) -> u32 {
+    let cookies = request.headers().get_all("cookie").iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).map(str::trim);
+    pairs.find_map(|pair| pair.strip_prefix("visits=")?.parse::<u32>().ok()).map_or(0, |visits| visits % 1000)
 }
 
 /// Takes connections in a thread of its own, each into a thread of its own.
@@ -148,26 +163,46 @@ fn listen(port: u16) -> io::Result<(u16, Vec<TcpListener>)> {
     }
 }
 
-/// Makes a root and a certificate for localhost; the root goes to `path` for clients to trust, no key leaves the process.
-fn certificates(path: &str) -> Result<Arc<ServerConfig>, Box<dyn Error>> {
+/// Makes a root and a certificate for localhost; the root goes to `path` for clients to trust, and no key of it leaves the
+/// process. With `client` a certificate for clients too, which goes there with its key, and without which nobody comes in.
+fn certificates(path: &str, client: Option<&str>) -> Result<Arc<ServerConfig>, Box<dyn Error>> {
     let mut root = CertificateParams::default();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     root.distinguished_name.push(DnType::CommonName, "wsdial echo server, root of one run");
     let root_key = KeyPair::generate()?;
-    fs::write(path, root.self_signed(&root_key)?.pem()).map_err(|error| format!("{path}: {error}"))?;
+    let root_certificate = root.self_signed(&root_key)?;
+    write(path, &root_certificate.pem())?;
+    let issuer = Issuer::new(root, root_key);
 
     let key = KeyPair::generate()?;
     let mut leaf = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(String::from))?;
     leaf.distinguished_name.push(DnType::CommonName, "localhost");
-    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key))?;
+    let leaf = leaf.signed_by(&key, &issuer)?;
 
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = vec![CertificateDer::from(leaf)];
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
-    Ok(Arc::new(config))
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match client {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let key = KeyPair::generate()?;
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, "a client of the echo server");
+            params.insert_extended_key_usage(ExtendedKeyUsagePurpose::ClientAuth);
+            write(path, &(params.signed_by(&key, &issuer)?.pem() + &key.serialize_pem()))?;
+            let mut roots = RootCertStore::empty();
+            roots.add(root_certificate.der().clone())?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build()?)
+        }
+    };
+    Ok(Arc::new(builder.with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())?))
+}
+
+/// Writes a file that its owner alone can read: there may be a key in it.
+fn write(path: &str, text: &str) -> Result<(), Box<dyn Error>> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| format!("{path}: {error}").into())
 }
 
 /// A script that starts the server holds the other end of a pipe: when it goes, however it goes, the server goes too.
@@ -184,13 +219,15 @@ fn wait_for_the_end() -> Result<(), Box<dyn Error>> {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, Box<dyn Error>> {
-    let mut options = Options { port: 12345, tls_port: 12346, ca: None, subprotocols: vec!["json".into()] };
+    let mut options =
+        Options { port: 12345, tls_port: 12346, ca: None, client_cert: None, subprotocols: vec!["json".into()] };
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
         match name.as_str() {
             "--port" => options.port = port(&value()?)?,
             "--tls-port" => options.tls_port = port(&value()?)?,
             "--ca" => options.ca = Some(value()?),
+            "--client-cert" => options.client_cert = Some(value()?),
             "--subprotocol" => options.subprotocols = value()?.split(',').map(|name| name.trim().to_owned()).collect(),
             "--no-subprotocol" => options.subprotocols.clear(),
             "--help" | "-h" => return Ok(None),

@@ -186,7 +186,7 @@ impl Connection {
                 let over = self.put_message(tx, kind, data, reserved, gather.patience())?;
                 gather.over = gather.over.or(over);
             } else {
-                let to = if self.secure { &mut tx.plain } else { &mut tx.wire };
+                let to = if self.secure { &mut *tx.plain } else { &mut tx.wire };
                 let room = to.room(MAX_HEADER + data.len()).map_err(|_| no_memory())?;
                 let len = encoder::message_frame(room, kind, data, random::mask_key());
                 room[0] |= reserved;

@@ -93,7 +93,10 @@ impl Connection {
                 _ => break,
             }
         }
-        rx.drains = true;
+        if !rx.drains {
+            rx.drains = true;
+            rx.drop_part();
+        }
         // What is dropped is no progress.
         rx.spent = Spent { grown: usize::MAX, ..Spent::default() };
         loop {

@@ -12,14 +12,16 @@ use std::time::Duration;
 
 use super::cancel::Cancel;
 use super::control;
+use super::deflate::Deflating;
 use super::figures::Moved;
 use super::fragments::Fragments;
 use super::keepalive::Keepalive;
 use super::link::Link;
 use super::open::{Opening, Trip};
+use super::rare::Rare;
 use super::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::buffer::Buffer;
-use crate::dialer::{DeflateOptions, Dialer, History};
+use crate::dialer::{Dialer, History};
 use crate::error::{Code, Error, Phase, Redirect};
 use crate::headers::Headers;
 use crate::net::stream::Stream;
@@ -88,12 +90,10 @@ pub struct Connection {
     pub(super) max_message: AtomicU64,
     /// What becomes of control frames: bits of `control.rs`.
     pub(super) control: AtomicU8,
-    /// The level that our messages are compressed with where that is agreed; 0 for not at all.
-    pub(super) deflate_level: AtomicUsize,
-    pub(super) deflate: DeflateOptions,
+    /// Where compression is offered: how our messages are compressed.
+    pub(super) deflating: Option<Box<Deflating>>,
     pub(super) secure: bool,
     pub(super) keeps_alive: bool,
-    keepalive: Option<Box<(Duration, Option<Duration>)>>,
     pub(super) interruptible: bool,
     read_size: u32,
     write_size: u32,
@@ -102,8 +102,6 @@ pub struct Connection {
     pub(super) agreed: OnceLock<Box<Agreed>>,
     pub(super) times: OnceLock<Times>,
     pub(super) tls_facts: OnceLock<Box<(&'static str, &'static str)>>,
-    /// The last hop of the dial, where it is kept.
-    pub(super) hop: OnceLock<Arc<Hop>>,
     pub(super) token: Mutex<Option<Arc<Cancel>>>,
     pub(super) has_token: AtomicBool,
     /// The process that made it.
@@ -115,17 +113,23 @@ pub struct Connection {
     detour: Option<Box<Detour>>,
 }
 
-/// What lay between: a proxy, and redirects.
+/// What there is to tell of the way: a proxy, redirects, the transcript; and when to ping.
 struct Detour {
     /// The proxy, for error messages.
     via: Option<Box<str>>,
     history: Option<Arc<History>>,
+    /// The last hop of the dial, where it is kept.
+    hop: OnceLock<Arc<Hop>>,
+    /// Between two pings, and how long a pong is awaited.
+    keepalive: Option<(Duration, Option<Duration>)>,
 }
 
 impl Detour {
     fn new(via: Option<&str>, dialer: &Dialer) -> Option<Box<Detour>> {
-        let detour = Detour { via: via.map(Into::into), history: dialer.history.clone() };
-        (detour.via.is_some() || detour.history.is_some()).then(|| Box::new(detour))
+        let (via, history, hop) = (via.map(Into::into), dialer.history.clone(), OnceLock::new());
+        let keepalive = dialer.keepalive;
+        let has_any = via.is_some() || history.is_some() || keepalive.is_some() || dialer.transcript;
+        has_any.then(|| Box::new(Detour { via, history, hop, keepalive }))
     }
 }
 
@@ -140,7 +144,7 @@ pub(super) struct Rx {
     pub(super) opening: Option<Box<Opening>>,
     pub(super) decoder: Decoder,
     /// From the socket, sealed.
-    pub(super) cipher: Buffer,
+    pub(super) cipher: Rare<Buffer>,
     /// From the socket, not decoded.
     pub(super) plain: Buffer,
     /// Lent to the caller to be filled. Apart from the bytes that came before, which a receiver may take meanwhile.
@@ -150,7 +154,7 @@ pub(super) struct Rx {
     /// The message that is arriving.
     pub(super) message: Vec<u8>,
     /// Messages that were whole before anybody asked for them.
-    pub(super) ready: VecDeque<Message>,
+    pub(super) ready: Rare<VecDeque<Message>>,
     pub(super) ready_bytes: usize,
     /// How much of the message that is received in pieces has gone out, of what is in `message` or first in `ready`.
     pub(super) piece_at: usize,
@@ -191,7 +195,7 @@ pub(super) struct Tx {
     /// Bytes for the socket, sealed if there is TLS. Whole frames, whenever `tx` is free.
     pub(super) wire: Buffer,
     /// Masked bytes of a frame on their way to be sealed.
-    pub(super) plain: Buffer,
+    pub(super) plain: Rare<Buffer>,
     /// Bytes of before `wire`, lent to the caller to be written.
     pub(super) output: Option<Box<Buffer>>,
     /// The message that is being sent in fragments.
@@ -214,11 +218,11 @@ impl Connection {
             opening: Some(Box::new(opening)),
             in_clear: secure && tls.is_none(),
             decoder: Decoder::new(dialer.max_message),
-            cipher: Buffer::new(),
+            cipher: Rare::default(),
             plain: Buffer::new(),
             input: None,
             message: Vec::new(),
-            ready: VecDeque::new(),
+            ready: Rare::default(),
             ready_bytes: 0,
             piece_at: 0,
             in_pieces: false,
@@ -246,10 +250,8 @@ impl Connection {
             tx_waits: AtomicBool::new(false),
             max_message: AtomicU64::new(dialer.max_message),
             control: AtomicU8::new(control::bits(dialer.delivers_control, dialer.auto_pong, true)),
-            deflate_level: AtomicUsize::new(if dialer.deflate.is_offered { dialer.deflate.level.into() } else { 0 }),
-            deflate: dialer.deflate,
+            deflating: Deflating::new(&dialer.deflate),
             keeps_alive: dialer.keepalive.is_some(),
-            keepalive: dialer.keepalive.map(Box::new),
             interruptible: dialer.interruptible,
             read_size: small(dialer.read_buffer),
             write_size: small(dialer.write_buffer),
@@ -258,7 +260,6 @@ impl Connection {
             agreed: OnceLock::new(),
             times: OnceLock::new(),
             tls_facts: OnceLock::new(),
-            hop: OnceLock::new(),
             token: Mutex::new(None),
             has_token: AtomicBool::new(false),
             generation: sys::fork_generation(),
@@ -270,7 +271,7 @@ impl Connection {
 
     /// Starts what begins with the connection being open.
     pub(super) fn start_keepalive(&self) {
-        if let Some(&(every, within)) = self.keepalive.as_deref() {
+        if let Some((every, within)) = self.detour.as_ref().and_then(|detour| detour.keepalive) {
             self.link.lock().keepalive = Some(Box::new(Keepalive::new(every, within)));
         }
     }
@@ -341,8 +342,15 @@ impl Connection {
     /// What the dial did, for people: phases with their times, heads with secrets masked, each check with its verdict.
     /// `None` unless the dialer was told to keep it.
     pub fn transcript(&self) -> Option<String> {
-        let hops = [self.hops_before(), &[self.hop.get()?.clone()]].concat();
+        let hop = self.detour.as_ref()?.hop.get()?.clone();
+        let hops = [self.hops_before(), &[hop]].concat();
         Some(transcript::text(&hops))
+    }
+
+    pub(super) fn keep_hop(&self, hop: Hop) {
+        if let Some(detour) = &self.detour {
+            let _ = detour.hop.set(Arc::new(hop));
+        }
     }
 
     pub(super) fn via(&self) -> Option<&str> {

@@ -1,22 +1,45 @@
 //! When our messages are compressed: where it is agreed (RFC 7692), switched on, and worth it.
 
 use super::connection::{Connection, Tx};
-use super::sync::Ordering;
-use crate::dialer::one_to_nine;
+use super::sync::{AtomicUsize, Ordering};
+use crate::dialer::{DeflateOptions, one_to_nine};
 use crate::error::Error;
 use crate::protocol::deflate::Manner;
+
+/// How our messages are compressed, where the server agrees to it.
+pub(super) struct Deflating {
+    /// 0 for not at all.
+    level: AtomicUsize,
+    options: DeflateOptions,
+}
+
+impl Deflating {
+    pub(super) fn new(options: &DeflateOptions) -> Option<Box<Deflating>> {
+        let level = AtomicUsize::new(options.level.into());
+        options.is_offered.then(|| Box::new(Deflating { level, options: *options }))
+    }
+
+    /// Nothing cannot be compressed, and little is not worth it.
+    #[inline]
+    fn is_too_short(&self, data: &[u8]) -> bool {
+        data.is_empty() || data.len() < self.options.threshold
+    }
+}
 
 impl Connection {
     /// The extensions that were agreed, as the server answered; empty when there are none.
     pub fn extensions(&self) -> &str {
-        self.agreed.get().map_or("", |agreed| &agreed.extensions)
+        self.agreed.get().and_then(|agreed| agreed.deflate.as_deref()).map_or("", |(_, extensions)| extensions)
     }
 
     /// Switches the compression of our messages on or off from the next message on, and sets its level, 1 to 9, or 0 for
     /// the dialer's. Where no compression was agreed it changes nothing.
     pub fn set_compression(&self, on: bool, level: u32) -> Result<(), Error> {
-        let level = one_to_nine("level", level, self.deflate.level)?;
-        self.deflate_level.store(if on { level.into() } else { 0 }, Ordering::Relaxed);
+        let unset = self.deflating.as_ref().map_or(0, |deflating| deflating.options.level);
+        let level = one_to_nine("level", level, unset)?;
+        if let Some(deflating) = &self.deflating {
+            deflating.level.store(if on { level.into() } else { 0 }, Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -24,12 +47,11 @@ impl Connection {
     /// error leaves the compressor as if it had never been.
     #[inline]
     pub(super) fn deflate(&self, tx: &mut Tx, data: &[u8], may_deflate: bool, to: &mut Vec<u8>) -> Result<bool, Error> {
-        let level = self.deflate_level.load(Ordering::Relaxed);
-        // Nothing cannot be compressed.
-        if level == 0 || !may_deflate || data.is_empty() || data.len() < self.deflate.threshold {
+        let Some(deflating) = &self.deflating else { return Ok(false) };
+        if !may_deflate || deflating.is_too_short(data) {
             return Ok(false);
         }
-        match self.manner(level) {
+        match self.manner(deflating) {
             Some(manner) => tx.deflater.message(manner, data, to),
             None => Ok(false),
         }
@@ -38,18 +60,23 @@ impl Connection {
     /// How a message that is sent in fragments is compressed; `None`, it is not. How long it will be nobody knows: only
     /// one that ends with its first fragment may be too short for it.
     pub(super) fn fragments_manner(&self, data: &[u8], is_whole: bool) -> Option<Manner> {
-        let level = self.deflate_level.load(Ordering::Relaxed);
-        if level == 0 || (is_whole && (data.is_empty() || data.len() < self.deflate.threshold)) {
+        let deflating = self.deflating.as_ref()?;
+        if is_whole && deflating.is_too_short(data) {
             return None;
         }
-        self.manner(level)
+        self.manner(deflating)
     }
 
-    fn manner(&self, level: usize) -> Option<Manner> {
-        let agreed = self.agreed.get()?.deflate?;
+    /// How the next message is compressed; `None`, it is not.
+    fn manner(&self, deflating: &Deflating) -> Option<Manner> {
+        let level = deflating.level.load(Ordering::Relaxed);
+        if level == 0 {
+            return None;
+        }
+        let (agreed, _) = self.agreed.get()?.deflate.as_deref()?;
         let manner = Manner {
             level: level as u8,
-            mem_level: self.deflate.mem_level,
+            mem_level: deflating.options.mem_level,
             window_bits: agreed.client_window_bits,
             keeps_context: !agreed.client_no_context_takeover,
         };

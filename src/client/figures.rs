@@ -2,6 +2,7 @@
 //! read without any lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::connection::Connection;
 use crate::protocol::encoder::Control;
@@ -78,8 +79,6 @@ impl Figure {
 #[derive(Default)]
 pub(super) struct Moved {
     messages: AtomicU64,
-    /// Data frames that were not the last of their message.
-    fragments: AtomicU64,
     bytes: AtomicU64,
     wire: AtomicU64,
 }
@@ -98,17 +97,6 @@ impl Moved {
         add(&self.bytes, len as u64);
     }
 
-    /// A fragment of that length, the message's last or not.
-    pub(super) fn part(&self, len: usize, is_final: bool) {
-        self.messages(usize::from(is_final), len);
-        add(&self.fragments, u64::from(!is_final));
-    }
-
-    /// How many fragments there were so far.
-    pub(super) fn fragments(&self, so_far: u64) {
-        self.fragments.store(so_far, Ordering::Relaxed);
-    }
-
     /// Bytes that the transport has moved.
     #[inline]
     pub(super) fn wire(&self, n: usize) {
@@ -122,11 +110,16 @@ fn add(figure: &AtomicU64, more: u64) {
     figure.store(figure.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
-/// Control frames, under the link; most connections have none.
+/// Control frames and fragments, under the link; most connections have none.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Controls {
     sent: [u64; 3],
     received: [u64; 3],
+    /// Data frames that were not the last of their message.
+    pub(super) fragments_sent: u64,
+    pub(super) fragments_received: u64,
+    /// How long the last answered ping took.
+    pub(super) round_trip: Option<Duration>,
 }
 
 impl Controls {
@@ -169,9 +162,13 @@ impl Connection {
             Figure::Handshake => self.times().handshake.into(),
             Figure::MessagesSent => read(&sent.messages),
             Figure::MessagesReceived => read(&received.messages),
-            Figure::FramesSent => read(&sent.messages) + read(&sent.fragments) + controls().sent.iter().sum::<u64>(),
+            Figure::FramesSent => {
+                let controls = controls();
+                read(&sent.messages) + controls.fragments_sent + controls.sent.iter().sum::<u64>()
+            }
             Figure::FramesReceived => {
-                read(&received.messages) + read(&received.fragments) + controls().received.iter().sum::<u64>()
+                let controls = controls();
+                read(&received.messages) + controls.fragments_received + controls.received.iter().sum::<u64>()
             }
             Figure::BytesSent => read(&sent.bytes),
             Figure::BytesReceived => read(&received.bytes),

@@ -154,6 +154,7 @@ impl Connection {
             return None;
         }
         if let Some(over) = rx.is_spent(patience) {
+            rx.dry = true;
             return Some(Filled::Impatient(over));
         }
         rx.large = true;

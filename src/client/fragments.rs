@@ -91,7 +91,10 @@ impl Connection {
                 _ => self.put_message(&mut tx, next.kind, data, turned, patience).map(drop),
             };
             if put.is_ok() {
-                self.sent.part(len, is_final);
+                self.sent.messages(usize::from(is_final), len);
+                if !is_final {
+                    self.link.lock().controls.get_or_insert_default().fragments_sent += 1;
+                }
             }
             self.remember(&mut tx, (!is_final).then_some(next));
             self.leave_tx(tx, put, patience)

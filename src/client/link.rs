@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Outcome;
 use super::figures::Controls;
 use super::keepalive::Keepalive;
+use super::rare::Rare;
 use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::net::tls::Tls;
@@ -43,13 +44,11 @@ pub(super) struct Link {
     /// Boxed: most of a connection's own size, and without TLS nothing of it is needed.
     pub(super) tls: Option<Box<Tls>>,
     /// Records that opening led to (key updates, alerts); they go out before anything that is sealed later.
-    pub(super) tls_out: Buffer,
+    pub(super) tls_out: Rare<Buffer>,
     /// The newest ping's answer, boxed as an idle connection owes none (RFC 6455 5.5.3: only the newest needs one).
     pub(super) pong: Option<Box<Payload>>,
     pub(super) keepalive: Option<Box<Keepalive>>,
-    /// How long the last answered ping took; outlives the pings.
-    pub(super) round_trip: Option<Duration>,
-    /// Control frames so far, if there were any.
+    /// What is known of control frames, if there were any; outlives the pings.
     pub(super) controls: Option<Box<Controls>>,
     /// Our close frame, while it is owed.
     pub(super) close: Option<Box<Close>>,

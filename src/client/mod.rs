@@ -17,6 +17,7 @@ mod link;
 mod model;
 mod open;
 mod pieces;
+mod rare;
 mod recv;
 mod send;
 mod sync;

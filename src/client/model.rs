@@ -32,6 +32,8 @@ use crate::wait::Wait;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 const CLOSE: u8 = 8;
+/// Beside the opcode of a frame that is not the last of its message.
+const MORE: u8 = 0x80;
 
 /// Runs `scenario` under both schedulers; a timed wait's turn is its last with a chance of one in `one_in`, 0 for never.
 fn explore(one_in: u32, scenario: fn()) {
@@ -56,7 +58,9 @@ fn connected(capacity: usize) -> (Arc<Connection>, Peer) {
     let (stream, peer) = pair(capacity);
     let mut connection = Connection::new(stream, Trip::direct(None, handshake), &dialer, &target, None);
     connection.rx.get_mut().opening = None;
-    assert!(connection.agreed.set(Box::new(Agreed { subprotocol: None, headers: Headers::new() })).is_ok());
+    assert!(
+        connection.agreed.set(Box::new(Agreed { subprotocol: None, headers: Headers::new(), deflate: None })).is_ok()
+    );
     (Arc::new(connection), peer)
 }
 
@@ -69,11 +73,12 @@ impl Frames<'_> {
         loop {
             if let [first, second, rest @ ..] = &self.1[..] {
                 let len = usize::from(second & 0x7f);
-                assert!(first & 0xf0 == 0x80 && second & 0x80 != 0 && len < 126, "no frame begins so: {:?}", self.1);
+                assert!(first & 0x70 == 0 && second & 0x80 != 0 && len < 126, "no frame begins so: {:?}", self.1);
                 if let Some(masked) = rest.get(4..4 + len) {
                     let payload = masked.iter().enumerate().map(|(i, byte)| byte ^ rest[i % 4]).collect();
-                    let opcode = first & 15;
-                    assert!([1, 2, CLOSE, PING, PONG].contains(&opcode), "opcode {opcode}");
+                    let opcode = first & 15 | if first & 0x80 == 0 { MORE } else { 0 };
+                    let known = [0, 1, 2, MORE, MORE | 1, MORE | 2, CLOSE, PING, PONG];
+                    assert!(known.contains(&opcode), "opcode {opcode}");
                     self.1.drain(..6 + len);
                     return Some((opcode, payload));
                 }
@@ -384,5 +389,146 @@ fn process_beside_a_busy_sender_leaves_nothing_owed() {
         assert_eq!(sender.join().unwrap(), 2);
         assert_eq!(client.flush(Wait::Forever).unwrap(), Outcome::Done);
         peer.join().unwrap();
+    });
+}
+
+/// Sends a message in `count` fragments of four bytes, and says whether it ended.
+fn fragmenter(client: &Arc<Connection>, name: u8, count: u8, wait: Wait) -> thread::JoinHandle<bool> {
+    let client = Arc::clone(client);
+    thread::spawn(move || {
+        let mut number = 0;
+        while number < count {
+            match client.send_fragment(Kind::Binary, &[name, number, 0, 0], number + 1 == count, wait) {
+                Ok(Outcome::Done | Outcome::Pending) => number += 1,
+                Ok(Outcome::Timeout) => {}
+                Ok(Outcome::Closed) | Err(_) => return false,
+                other => panic!("{other:?}"),
+            }
+        }
+        true
+    })
+}
+
+/// Checks the frames of one fragmented message and of whole ones: nothing but control frames is between the fragments.
+struct Order {
+    next: u8,
+    whole: u8,
+}
+
+impl Order {
+    fn see(&mut self, opcode: u8, payload: &[u8]) {
+        match opcode {
+            PING | PONG | CLOSE => return,
+            2 if payload.len() == 20 => {
+                assert_eq!(self.next, 0, "a message between two fragments");
+                self.whole += 1;
+                return;
+            }
+            _ => {}
+        }
+        assert_eq!((payload[1], opcode & 15), (self.next, if self.next == 0 { 2 } else { 0 }));
+        self.next = if opcode & MORE != 0 { self.next + 1 } else { 0 };
+    }
+}
+
+/// Senders of whole messages wait for the end of a message in fragments, and go on then; a pong goes between.
+#[test]
+fn senders_wait_until_a_fragmented_message_ends() {
+    explore(0, || {
+        let (client, peer) = connected(16);
+        let fragments = fragmenter(&client, 9, 3, Wait::Forever);
+        let threads = [sender(&client, 1, 2, Wait::Forever), sender(&client, 2, 1, Wait::Forever)];
+        let receiver = receiver(&client, forever);
+        assert!(peer.write(&frame(PING, b"abc")));
+        let (mut order, mut ponged, mut ended) = (Order { next: 0, whole: 0 }, false, false);
+        let mut frames = Frames(&peer, Vec::new());
+        frames.until(|opcode, payload| {
+            order.see(opcode, payload);
+            ponged |= opcode == PONG;
+            ended |= opcode == 0;
+            ponged && ended && order.whole == 3
+        });
+        assert!(peer.write(&frame(CLOSE, &[3, 232])));
+        frames.until(|opcode, _| opcode == CLOSE);
+        peer.close();
+        assert!(fragments.join().unwrap());
+        assert_eq!(threads.map(|thread| thread.join().unwrap()), [2, 1]);
+        receiver.join().unwrap();
+    });
+}
+
+/// A message that nobody ends, or that somebody ends at that moment, and a closer: everybody comes back.
+#[test]
+fn a_closer_frees_who_waits_for_an_abandoned_message() {
+    explore(0, || {
+        let (client, peer) = connected(16);
+        assert_eq!(client.send_fragment(Kind::Binary, &[9, 0, 0, 0], false, Wait::Forever).unwrap(), Outcome::Done);
+        let threads = [sender(&client, 1, 1, Wait::Forever), sender(&client, 2, 1, Wait::Forever)];
+        let other = Arc::clone(&client);
+        let last = thread::spawn(move || other.send_fragment(None, &[9, 1, 0, 0], true, Wait::Forever).unwrap());
+        let closer = closer(&client, Wait::Forever);
+        let mut order = Order { next: 0, whole: 0 };
+        Frames(&peer, Vec::new()).until(|opcode, payload| {
+            order.see(opcode, payload);
+            opcode == CLOSE
+        });
+        peer.write(&frame(CLOSE, &[3, 232]));
+        peer.close();
+        assert_eq!(closer.join().unwrap().unwrap(), Outcome::Done);
+        assert!(matches!(last.join().unwrap(), Outcome::Done | Outcome::Closed));
+        let _ = threads.map(|thread| thread.join().unwrap());
+    });
+}
+
+/// The peer's close, or its end, does the same.
+#[test]
+fn the_peers_end_frees_who_waits_for_an_abandoned_message() {
+    for end in [frame(CLOSE, &[3, 232]), Vec::new()] {
+        static END: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
+        END.lock().unwrap().clone_from(&end);
+        explore(0, || {
+            let (client, peer) = connected(16);
+            assert_eq!(client.send_fragment(Kind::Binary, &[9], false, Wait::Forever).unwrap(), Outcome::Done);
+            let sender = sender(&client, 1, 1, Wait::Forever);
+            let receiver = receiver(&client, forever);
+            let end = END.lock().unwrap().clone();
+            if !end.is_empty() {
+                assert!(peer.write(&end));
+            }
+            peer.close();
+            assert_eq!(sender.join().unwrap(), 0);
+            receiver.join().unwrap();
+        });
+    }
+}
+
+/// Waits that run out lose nothing and leave the order as it was.
+#[test]
+fn timeouts_around_a_fragmented_message_lose_nothing() {
+    explore(6, || {
+        let (client, peer) = connected(16);
+        let soon = Wait::for_duration(std::time::Duration::from_millis(1));
+        let fragments = fragmenter(&client, 9, 3, soon);
+        let sender = sender(&client, 1, 2, soon);
+        let receiver = receiver(&client, || Wait::for_duration(std::time::Duration::from_millis(1)));
+        let peer = thread::spawn(move || {
+            let mut order = Order { next: 0, whole: 0 };
+            let mut frames = Frames(&peer, Vec::new());
+            frames.until(|opcode, payload| {
+                if opcode != 1 {
+                    order.see(opcode, payload);
+                }
+                opcode == 1
+            });
+            assert!(peer.write(&frame(CLOSE, &[3, 232])));
+            frames.until(|opcode, _| opcode == CLOSE);
+            peer.close();
+            order.whole
+        });
+        assert!(fragments.join().unwrap());
+        let taken = sender.join().unwrap();
+        while client.send(Kind::Text, b"last", Wait::Forever).unwrap() != Outcome::Done {}
+        assert_eq!(usize::from(peer.join().unwrap()), taken);
+        receiver.join().unwrap();
     });
 }

@@ -315,7 +315,7 @@ impl Connection {
                     let error = Error::new(Code::LimitMemory, "there is no memory for what came behind the answer");
                     return Some(Err(self.fail(error, Phase::Handshake)));
                 }
-                if let Some(deflate) = &agreed.deflate {
+                if let Some((deflate, _)) = agreed.deflate.as_deref() {
                     rx.decoder.inflate(!deflate.server_no_context_takeover);
                 }
                 if let Some(opening) = rx.opening.take() {
@@ -335,7 +335,7 @@ impl Connection {
         let _ = self.times.set(opening.hop.times);
         if opening.keeps_hop {
             let tls = self.tls_of(&opening, true);
-            let _ = self.hop.set(Arc::new(self.hop_of(opening, None, tls)));
+            self.keep_hop(self.hop_of(opening, None, tls));
         }
     }
 

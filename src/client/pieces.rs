@@ -41,7 +41,8 @@ impl Rx {
     /// nothing of that.
     fn put_out(&mut self, to: &mut [u8], piece: &mut Piece) -> bool {
         let Some(ready) = self.ready.front() else {
-            let Some(rest) = self.message.get(self.piece_at..).filter(|rest| !rest.is_empty()) else { return false };
+            let rest = self.message.get(self.piece_at..).filter(|rest| !rest.is_empty() && !self.drains);
+            let Some(rest) = rest else { return false };
             piece.len = copy(to, rest);
             piece.kind = self.decoder.kind().unwrap_or(Kind::Binary);
             self.in_pieces = true;
@@ -69,9 +70,20 @@ impl Rx {
         true
     }
 
+    /// Drops the part of a message that has come, which nobody will be given the rest of.
+    pub(super) fn drop_part(&mut self) {
+        self.message.clear();
+        self.streams = false;
+        // The rest may be whole already, and then it goes out.
+        if !self.ready.iter().any(|ready| ready.kind.is_data()) {
+            self.in_pieces = false;
+            self.piece_at = 0;
+        }
+    }
+
     /// Undelivered bytes of a message that is received in pieces.
     pub(super) fn has_piece(&self) -> bool {
-        self.streams && self.message.len() > self.piece_at
+        self.streams && !self.drains && self.message.len() > self.piece_at
     }
 }
 

@@ -127,7 +127,10 @@ impl Connection {
 
     /// The end of what a receiver, or who stands in for one, does with `rx`.
     pub(super) fn stop_receiving(&self, mut rx: MutexGuard<'_, Rx>) {
-        self.arrived.fragments(rx.decoder.fragments());
+        let fragments = rx.decoder.take_fragments();
+        if fragments > 0 {
+            self.link.lock().controls.get_or_insert_default().fragments_received += u64::from(fragments);
+        }
         if rx.awake {
             rx.awake = false;
             self.settle(Some(false));
@@ -329,7 +332,8 @@ impl Connection {
         let link = &mut *guard;
         if let Some(keepalive) = &mut link.keepalive {
             keepalive.pong_came(rx.decoder.control(), now());
-            link.round_trip = keepalive.round_trip().or(link.round_trip);
+            let controls = link.controls.get_or_insert_default();
+            controls.round_trip = keepalive.round_trip().or(controls.round_trip);
         }
     }
 

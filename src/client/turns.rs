@@ -110,7 +110,7 @@ impl Connection {
         if self.is_inherited() {
             return None;
         }
-        self.link.lock().round_trip
+        self.link.lock().controls.as_ref()?.round_trip
     }
 
     /// Does all work that needs no message delivered: writes, pings, limits, the handshake. Reads ahead as far as the
@@ -207,7 +207,7 @@ impl Connection {
         }
         input.fill(n);
         self.arrived.wire(n);
-        let to = if self.secure && !rx.in_clear { &mut rx.cipher } else { &mut rx.plain };
+        let to = if self.secure && !rx.in_clear { &mut *rx.cipher } else { &mut rx.plain };
         if to.is_empty() {
             *to = *input;
         } else if to.extend(input.filled()).is_err() {

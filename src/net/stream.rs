@@ -119,6 +119,7 @@ impl Stream {
     }
 
     /// send(2) with MSG_NOSIGNAL. A blocking one may still return after a part (as after a signal).
+    #[inline]
     pub(crate) fn send(&self, from: &[u8], block: bool) -> io::Result<usize> {
         match self {
             Stream::Socket(socket) => {

@@ -57,8 +57,8 @@ pub(crate) struct Decoder {
     /// What the frames of the message have declared so far.
     declared: u64,
     max_message: u64,
-    /// Data frames so far that were not the last of their message.
-    fragments: u64,
+    /// Data frames since the last look that were not the last of their message.
+    fragments: u32,
     /// Once permessage-deflate is agreed.
     inflater: Option<Box<Inflater>>,
     /// Whether the message is compressed; stays with the last one.
@@ -201,9 +201,9 @@ impl Decoder {
         to_usize(if self.is_deflated { self.inflated } else { self.declared })
     }
 
-    /// How many data frames have begun that are not the last of their message.
-    pub(crate) fn fragments(&self) -> u64 {
-        self.fragments
+    /// How many data frames have begun, since the last call, that are not the last of their message.
+    pub(crate) fn take_fragments(&mut self) -> u32 {
+        std::mem::take(&mut self.fragments)
     }
 
     /// Whether a message has begun and is not whole.
@@ -287,7 +287,7 @@ impl Decoder {
         }
         self.kind = Some(kind);
         self.is_final = header.is_final;
-        self.fragments += u64::from(!header.is_final);
+        self.fragments = self.fragments.saturating_add(u32::from(!header.is_final));
         self.remaining = header.len;
         self.expect = Expect::Data;
         Ok(())

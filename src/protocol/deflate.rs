@@ -67,13 +67,13 @@ impl Manner {
 #[derive(Default)]
 pub(crate) struct Deflater {
     state: Option<Box<State>>,
-    /// Inside a message that is compressed in parts.
-    in_message: bool,
 }
 
 struct State {
     deflate: Deflate,
     manner: Manner,
+    /// Inside a message that is compressed in parts.
+    in_message: bool,
 }
 
 static SPARE: Spare<Box<State>> = Spare::new();
@@ -105,10 +105,10 @@ impl Deflater {
     pub(crate) fn part(&mut self, manner: Manner, data: &[u8], ends: bool, to: &mut Vec<u8>) -> Result<(), Error> {
         let state = match &mut self.state {
             // A message keeps the manner that it began with.
-            Some(state) if self.in_message || state.manner == manner => state,
+            Some(state) if state.in_message || state.manner == manner => state,
             slot => slot.insert(State::new(manner)?),
         };
-        self.in_message = !ends;
+        state.in_message = !ends;
         let start = to.len();
         // RFC 7692 7.2.3.6: nothing is an empty block without its tail; there is nothing to flush.
         let done = if data.is_empty() { Ok(()) } else { state.compress(data, to) };
@@ -119,7 +119,6 @@ impl Deflater {
             // What it has seen and the peer will not is gone with it.
             to.truncate(start);
             self.state = None;
-            self.in_message = false;
             return done;
         }
         if ends {
@@ -139,7 +138,7 @@ impl Deflater {
 impl std::fmt::Debug for Deflater {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let manner = self.state.as_ref().map(|state| state.manner);
-        f.debug_struct("Deflater").field("manner", &manner).field("in_message", &self.in_message).finish()
+        f.debug_struct("Deflater").field("manner", &manner).finish()
     }
 }
 
@@ -155,7 +154,7 @@ impl State {
             mem_level: manner.mem_level.into(),
             ..DeflateConfig::default()
         };
-        Ok(Box::new(State { deflate: Deflate::new_with_config(config), manner }))
+        Ok(Box::new(State { deflate: Deflate::new_with_config(config), manner, in_message: false }))
     }
 
     fn give_back(mut self: Box<State>) {

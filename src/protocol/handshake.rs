@@ -25,17 +25,15 @@ const MAX_RUBBISH: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Agreed {
     /// The server's choice; `None` when it chose none.
-    pub(crate) subprotocol: Option<String>,
-    /// permessage-deflate, when the server chose it.
-    pub(crate) deflate: Option<Agreement>,
-    /// The extensions as the server answered, written in our way; empty when there are none.
-    pub(crate) extensions: String,
+    pub(crate) subprotocol: Option<Box<str>>,
+    /// permessage-deflate, when the server chose it, and how its answer is written.
+    pub(crate) deflate: Option<Box<(Agreement, String)>>,
     /// The answer's header fields.
     pub(crate) headers: Headers,
 }
 
 /// Subprotocol and extension as the answer has chosen them, and what it said about extensions.
-type Verified = (Option<String>, Option<Agreement>, String);
+type Verified = (Option<String>, Option<Box<(Agreement, String)>>);
 
 /// One upgrade exchange: send `request()`, `feed()` what comes until it says done.
 pub(crate) struct Handshake {
@@ -198,8 +196,8 @@ impl Handshake {
                 if verdict.is_err() || self.told.keeps_head {
                     self.told.head = Some(head.clone());
                 }
-                let (subprotocol, deflate, extensions) = verdict?;
-                let agreed = Agreed { subprotocol, deflate, extensions, headers: head.headers };
+                let (subprotocol, deflate) = verdict?;
+                let agreed = Agreed { subprotocol: subprotocol.map(Into::into), deflate, headers: head.headers };
                 return Ok(Progress::Done { agreed: Box::new(agreed), rest });
             }
             // RFC 9110 15.2: interim answers may come unasked for and are skipped.
@@ -238,13 +236,13 @@ impl Handshake {
         check_upgrade(head)?;
         check_connection(head)?;
         check_accept(head, &self.accept)?;
-        let (deflate, extensions) = deflate::answered(&head.headers, &self.deflate)?.unzip();
+        let deflate = deflate::answered(&head.headers, &self.deflate)?.map(Box::new);
         let subprotocol = check_subprotocol(head, &self.offered)?;
         if subprotocol.is_none() && self.require_subprotocol {
             let text = format!("the server chose none of the offered subprotocols ({})", self.offered.join(", "));
             return Err(Error::new(Code::HandshakeNoSubprotocol, text));
         }
-        Ok((subprotocol, deflate, extensions.unwrap_or_default()))
+        Ok((subprotocol, deflate))
     }
 }
 

@@ -1,28 +1,26 @@
 #!/usr/bin/env bash
-# Runs the Autobahn testsuite's fuzzing server, on 127.0.0.1 only, against a client of ours, and compares its report with
-# expected.json.
+# Runs the Autobahn testsuite's fuzzing server, on 127.0.0.1 only, against client.c (the C ABI), and compares its report
+# with expected.json.
 #   run.sh            all cases; fails where no Python 2.7 is found, which the suite needs
+#   --client PROGRAM  another client than client.c: a program, or a .py beside it, which Python 3 runs over the package, or
+#                     go for the Go package, go-pieces for the same with messages read and written in pieces
 #   run.sh --short    1.* to 10.*; says so and passes where no Python 2.7 is found
 #   --prove           runs a client that cuts messages, and passes if the comparison notices
-#   --client NAME     c (client.c, the C ABI; so unless said), go (the Go package), go-pieces (the same, reading and writing
-#                     messages in pieces)
 # WSDIAL_PYTHON27 names the Python 2.7; WSDIAL_LIB the folder of a built libwsdial, else the release library is built.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=tests/autobahn
 build=$PWD/.build/autobahn
-short='' prove='' client=c
-usage() { echo "usage: run.sh [--short] [--prove] [--client c|go|go-pieces]" >&2; exit 2; }
+short='' prove='' program=''
 while [ $# -gt 0 ]; do
   case $1 in
     --short) short=yes ;;
     --prove) prove=yes ;;
-    --client) client=${2:-}; shift || usage ;;
-    *) usage ;;
+    --client) program=${2:?run.sh: --client wants a program}; shift ;;
+    *) echo "usage: run.sh [--short] [--prove] [--client PROGRAM]" >&2; exit 2 ;;
   esac
   shift
 done
-case $client in c | go | go-pieces) ;; *) usage ;; esac
 
 die() { echo "autobahn: $*" >&2; exit 1; }
 
@@ -56,25 +54,35 @@ if ! cmp -s $here/requirements.txt "$build/installed.txt"; then
   cp $here/requirements.txt "$build/installed.txt"
 fi
 
-arguments=()
-if [ "$client" = c ]; then
-  if [ -z "${WSDIAL_LIB:-}" ]; then
-    cargo build --release --quiet
-    WSDIAL_LIB=$PWD/target/release
-  fi
-  ${CC:-cc} -std=c99 -Wall -Wextra -Werror -O2 -g -Iinclude $here/client.c -o "$build/client" \
-    -L"$WSDIAL_LIB" -lwsdial -Wl,-rpath,"$WSDIAL_LIB"
-else
-  ls bindings/go/lib/*/libwsdial.a >/dev/null 2>&1 || die "the Go package links what make build makes"
-  (cd $here/go && go build -o "$build/client" .)
-  [ "$client" = go ] || arguments=(--pieces)
+if [ -z "${WSDIAL_LIB:-}" ]; then
+  cargo build --release --quiet
+  WSDIAL_LIB=$PWD/target/release
 fi
+more=()
+case $program in
+  "")
+    ${CC:-cc} -std=c99 -Wall -Wextra -Werror -O2 -g -Iinclude $here/client.c -o "$build/client" \
+      -L"$WSDIAL_LIB" -lwsdial -Wl,-rpath,"$WSDIAL_LIB"
+    client=("$build/client")
+    ;;
+  go | go-pieces)
+    ls bindings/go/lib/*/libwsdial.a >/dev/null 2>&1 || die "the Go package links what make build makes"
+    (cd $here/go && go build -o "$build/client-go" .)
+    client=("$build/client-go")
+    [ "$program" = go ] || more=(--pieces)
+    ;;
+  *.py)
+    client=(env "PYTHONPATH=bindings/python/src" "WSDIAL_LIBRARY=$WSDIAL_LIB/libwsdial.so" "${PYTHON:-python3}" -B "$here/$program")
+    ;;
+  *) client=("$program") ;;
+esac
 
 patterns=('*')
 [ -z "$short" ] || patterns=('1.*' '2.*' '3.*' '4.*' '5.*' '6.*' '7.*' '9.*' '10.*')
+misbehaves=()
 if [ -n "$prove" ]; then
   patterns=('1.2.*')
-  arguments+=(--misbehave)
+  misbehaves=(--misbehave)
 fi
 
 reports=$build/reports
@@ -91,7 +99,7 @@ for _ in $(seq 1200); do
 done
 port=$(sed -n 's/^listening //p' "$build/server.log")
 [ -n "$port" ] || die "the fuzzing server did not say where it listens"
-"$build/client" "ws://127.0.0.1:$port" wsdial "${arguments[@]}" || die "the client did not get through the cases"
+"${client[@]}" "ws://127.0.0.1:$port" wsdial "${more[@]}" "${misbehaves[@]}" || die "the client did not get through the cases"
 
 if [ -z "$prove" ]; then
   python3 $here/compare.py "$reports/index.json" $here/expected.json wsdial "${patterns[@]}"

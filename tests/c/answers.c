@@ -207,12 +207,64 @@ static void memory(void)
     ws_dialer_free(dialer);
 }
 
+static uint64_t figure(ws_conn *conn, int id)
+{
+    uint64_t out = 7;
+
+    EXPECT(WS_OK, ws_stat(conn, id, &out, e));
+    return out;
+}
+
+/* Figures, and the text that explains, over both transports. */
+static void explained(const char *server, const char *verdict)
+{
+    ws_dialer *dialer = new_dialer();
+    ws_message message = WS_MESSAGE_INIT;
+    ws_error *error = NULL;
+    ws_conn *conn = NULL;
+    const char *text;
+    char url[256];
+    uint64_t out = 7;
+
+    EXPECT(WS_OK, ws_dialer_set_transcript(dialer, 1, e));
+    conn = dial_with(server, "/echo", dialer);
+    text = ws_transcript(conn);
+    CHECK(text != NULL && strstr(text, "> GET /echo HTTP/1.1\n") != NULL && strstr(text, verdict) != NULL);
+    CHECK(ws_transcript(conn) == text && text[strlen(text) - 1] != '\n');
+    CHECK(figure(conn, WS_STAT_CONNECT) > 0 && figure(conn, WS_STAT_HANDSHAKE) > 0 && figure(conn, WS_STAT_PROXY) == 0);
+    CHECK((figure(conn, WS_STAT_TLS) > 0) == (server == server_wss));
+    EXPECT(WS_OK, ws_send(conn, WS_TEXT, "hello", 5, BOUND, e));
+    EXPECT(WS_OK, ws_recv(conn, BOUND, &message, e));
+    EXPECT(WS_OK, ws_ping(conn, NULL, 0, BOUND, e));
+    CHECK(figure(conn, WS_STAT_MESSAGES_SENT) == 1 && figure(conn, WS_STAT_MESSAGES_RECEIVED) == 1);
+    CHECK(figure(conn, WS_STAT_BYTES_SENT) == 5 && figure(conn, WS_STAT_BYTES_RECEIVED) == 5);
+    CHECK(figure(conn, WS_STAT_FRAMES_SENT) == 2 && figure(conn, WS_STAT_FRAMES_RECEIVED) == 1);
+    CHECK(figure(conn, WS_STAT_PINGS_SENT) == 1 && figure(conn, WS_STAT_PINGS_RECEIVED) == 0);
+    CHECK(figure(conn, WS_STAT_PONGS_SENT) == 0 && figure(conn, WS_STAT_ROUND_TRIP) == 0);
+    CHECK(figure(conn, WS_STAT_WIRE_SENT) > 150 && figure(conn, WS_STAT_WIRE_RECEIVED) > 100);
+    EXPECT(WS_E_OPTION_VALUE, ws_stat(conn, WS_STAT_PONGS_RECEIVED + 1, &out, e));
+    CHECK(out == 0);
+    ws_message_free(&message);
+    ws_conn_free(conn);
+    url_of(url, sizeof url, server, "/reject");
+    CHECK(ws_dial(url, dialer, BOUND, &conn, &error) == WS_E_REJECTED);
+    text = ws_error_transcript(error);
+    CHECK(text != NULL && strstr(text, "  < go away") != NULL && strstr(text, "FAILED  the status is 101") != NULL);
+    CHECK(ws_error_transcript(error) == text);
+    ws_error_free(error);
+    ws_dialer_free(dialer);
+}
+
 int main(int argc, char **argv)
 {
     start(argc, argv);
     followed(server_ws);
     if (server_has_tls) {
         followed(server_wss);
+    }
+    explained(server_ws, "  open");
+    if (server_has_tls) {
+        explained(server_wss, "certificate verified for localhost");
     }
     rooms();
     limits();

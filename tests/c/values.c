@@ -37,6 +37,8 @@ static void lengths(ws_conn *conn)
     EXPECT(WS_OK, ws_ping(conn, data, 125, BOUND, e));
     EXPECT(WS_OK, ws_pong(conn, data, 125, BOUND, e));
     EXPECT(WS_E_OPTION_VALUE, ws_set_max_message(conn, (size_t)-1, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_set_compression(conn, 1, 10, e));
+    EXPECT(WS_OK, ws_set_compression(conn, 1, 9, e));
     EXPECT(WS_OK, ws_set_max_message(conn, 0, e));
 }
 
@@ -65,6 +67,15 @@ static void strings(ws_conn *conn)
     EXPECT(WS_E_OPTION_HEADER_RESERVED, ws_dialer_add_header(dialer, "UPGRADE", "x", e));
     EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_server_name(dialer, "\xff", e));
     EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_server_name(dialer, "no name", e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_params(dialer, 7, 0, 0, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_params(dialer, 0, 16, 0, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_params(dialer, -1, 0, 0, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_params(dialer, 0, 0, 8, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_params(dialer, 9, 0, WS_DEFLATE_CLIENT_WINDOW_FIXED, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_level(dialer, 10, 0, 0, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_level(dialer, 0, -1, 0, e));
+    EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_compression_level(dialer, 0, 0, (size_t)-1, e));
+    EXPECT(WS_OK, ws_dialer_set_compression_level(dialer, 9, 9, 0, e));
     EXPECT(WS_E_OPTION_FILE, ws_dialer_add_ca_file(dialer, "/nowhere/at all.pem", e));
     EXPECT(WS_E_OPTION_PEM, ws_dialer_add_ca_pem(dialer, "no pem", 6, e));
     EXPECT(WS_E_OPTION_VALUE, ws_dialer_set_max_message(dialer, (size_t)-1, e));

@@ -88,6 +88,10 @@ void wrong_values_are_refused_at_once() {
     CHECK(thrown([&] { dialer.add_subprotocol("no token"); }) == WS_E_OPTION_SUBPROTOCOL);
     CHECK(thrown([&] { dialer.add_header("Upgrade", "x"); }) == WS_E_OPTION_HEADER_RESERVED);
     CHECK(thrown([&] { dialer.add_header("X", "a\r\nB: c"); }) == WS_E_OPTION_HEADER);
+    CHECK(thrown([&] { dialer.set_min_tls(0x0302); }) == WS_E_OPTION_VALUE);
+    CHECK(thrown([&] { dialer.add_ca_dir("/no/such/folder"); }) == WS_E_OPTION_FILE);
+    CHECK(thrown([&] { dialer.set_client_cert_file("/no/such/file"); }) == WS_E_OPTION_FILE);
+    CHECK(thrown([&] { dialer.set_client_cert_pem("no PEM"); }) == WS_E_OPTION_PEM);
     CHECK(thrown([&] { dialer.dial("http://localhost"); }) == WS_E_URL_SCHEME);
     CHECK(thrown([&] { dialer.dial("ws://localhost", wsdial::nowait); }) == WS_E_USAGE_TIMEOUT);
     // C would see text cut at the NUL.
@@ -137,6 +141,90 @@ void messages_go_there_and_back(const wsdial::connection &conn) {
     conn.set_max_message(1 << 20);
     CHECK(conn.stat(WS_STAT_ROUND_TRIP) == 0);
     CHECK(thrown([&] { conn.stat(-1); }) == WS_E_OPTION_VALUE);
+}
+
+void many_messages_go_with_one_call(const wsdial::connection &conn) {
+    wsdial::outbox out;
+    out.add("one").add(wsdial::kind::binary, std::string_view("\0\1", 2)).add("").add(std::string(300, 'x'));
+    CHECK(out.size() == 4 && conn.send(out) == wsdial::answer::ok && out.empty());
+    CHECK(thrown([&] { conn.send(out.add("fine").add("\xff")); }) == WS_E_USAGE_UTF8 && out.size() == 2);
+    out.clear();
+    wsdial::batch batch;
+    std::string all;
+    for (std::size_t seen = 0; seen < 4; seen += batch.size()) {
+        CHECK(conn.recv(batch, 10s) == wsdial::answer::ok && !batch.empty());
+        for (const wsdial::batch::item &each : batch)
+            all += (each.kind == wsdial::kind::text ? "t" : "b") + std::to_string(each.data.size()) + " ";
+    }
+    CHECK(all == "t3 b2 t0 t300 ");
+    CHECK(batch[batch.size() - 1].data == std::string(300, 'x'));
+    wsdial::batch taken = std::move(batch);
+    CHECK(batch.empty() && !taken.empty());
+    CHECK(conn.recv(taken, 1ms) == wsdial::answer::timeout && taken.empty());
+}
+
+void a_message_goes_in_pieces(const wsdial::connection &conn) {
+    CHECK(conn.send_fragment(wsdial::kind::text, "one message, ", false) == wsdial::answer::ok);
+    CHECK(conn.send_fragment(wsdial::kind::text, "two pieces", true) == wsdial::answer::ok);
+    char room[5];
+    wsdial::piece got;
+    std::string text;
+    do {
+        CHECK(conn.recv_into(room, sizeof room, got, 10s) == wsdial::answer::ok && got.kind == wsdial::kind::text);
+        text.append(room, got.size);
+    } while (!got.is_final);
+    CHECK(text == "one message, two pieces");
+    CHECK(conn.recv_into(room, sizeof room, got, 1ms) == wsdial::answer::timeout && got.size == 0 && !got.is_final);
+}
+
+void control_frames_are_seen_on_request(const wsdial::connection &conn) {
+    wsdial::message message;
+    conn.set_control(true);
+    conn.ping("42");
+    CHECK(conn.recv(message, 10s) == wsdial::answer::ok && message.kind() == wsdial::kind::pong && message.text() == "42");
+    conn.set_control(false);
+    conn.set_compression(false);
+    CHECK(thrown([&] { conn.set_compression(true, 10); }) == WS_E_OPTION_VALUE);
+    CHECK(conn.send_uncompressed(wsdial::kind::text, "plain") == wsdial::answer::ok);
+    CHECK(conn.recv(message, 10s) == wsdial::answer::ok && message.text() == "plain");
+}
+
+// Knows one cookie, and throws when it is asked for another place.
+struct jar final : wsdial::cookie_jar {
+    std::string load(std::string_view url) override {
+        if (url != "http://example.org/chat")
+            throw std::string("not here");
+        return "cookie=" + std::string(500, 'x');
+    }
+    void store(std::string_view, std::string_view set_cookie) override {
+        stored = set_cookie;
+        throw 1;
+    }
+    std::string stored;
+};
+
+void a_jar_is_asked_and_may_throw() {
+    jar cookies;
+    wsdial::dialer dialer;
+    dialer.set_cookie_jar(cookies).set_max_redirects(3).set_compression().set_compression_level(9, 9, 0);
+    const wsdial::connection asked = dialer.dial_memory("ws://example.org/chat");
+    CHECK(asked.output().text().find("\r\nCookie: cookie=" + std::string(500, 'x') + "\r\n") != std::string_view::npos);
+    const wsdial::connection other = dialer.dial_memory("ws://example.org/other");
+    CHECK(other.output().text().find("Cookie") == std::string_view::npos);
+
+    // What the server says sends us elsewhere; who brings the bytes goes there itself.
+    const std::string_view answer = "HTTP/1.1 302 Found\r\nLocation: /there\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n";
+    other.output_done(other.output().size());
+    CHECK(other.input().second >= answer.size());
+    std::memcpy(other.input().first, answer.data(), answer.size());
+    other.input_done(answer.size());
+    const auto redirected = other.try_handshake(wsdial::nowait);
+    CHECK(redirected.failure().code() == WS_E_REDIRECT && cookies.stored == "a=b");
+    CHECK(std::string_view(redirected.failure().location()) == "ws://example.org/there");
+    CHECK(redirected.failure().redirect(0).second == 302 && redirected.failure().redirect(1).first == nullptr);
+    const wsdial::dialer next = dialer.follow(redirected.failure());
+    CHECK(next.dial_memory(redirected.failure().location()).output().text().substr(0, 11) == "GET /there ");
+    CHECK(thrown([&] { dialer.follow(wsdial::error()); }) == WS_E_USAGE_NULL);
 }
 
 void a_loop_sees_every_message_and_the_end(const wsdial::connection &conn) {
@@ -224,6 +312,7 @@ int main(int argc, char **argv) {
     wrong_values_are_refused_at_once();
     a_dialer_that_throws_nothing_keeps_the_first_failure();
     bytes_may_be_moved_by_the_caller();
+    a_jar_is_asked_and_may_throw();
     a_failure_tells_everything(argv[1]);
     a_token_ends_a_wait(argv[1]);
     for (const char *url : {argv[1], argv[2]}) {
@@ -235,6 +324,9 @@ int main(int argc, char **argv) {
         CHECK(conn.peer_address() != nullptr && conn.response_header("upgrade") != nullptr);
         CHECK((conn.tls_version() != nullptr) == (std::strncmp(url, "wss", 3) == 0));
         messages_go_there_and_back(conn);
+        many_messages_go_with_one_call(conn);
+        a_message_goes_in_pieces(conn);
+        control_frames_are_seen_on_request(conn);
         a_loop_sees_every_message_and_the_end(conn);
     }
     return 0;

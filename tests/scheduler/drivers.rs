@@ -1,5 +1,6 @@
 //! Ways to be the client of a session. Each ends with the same log, or the library is at fault.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -7,40 +8,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use wsdial::{Cancel, Client, Connection, Error, Kind, Message, Outcome, Wait};
+use wsdial::{Batch, Cancel, Client, Connection, Error, Kind, Message, Outcome, Piece, Wait};
 
-use crate::session::{Act, Random, Session, told};
+use crate::session::{Act, Log, Random, Session};
+
+/// One call, with any wait.
+type Call<'a> = &'a mut dyn FnMut(Wait) -> Result<Outcome, Error>;
 
 /// Calls that wait as long as it takes.
-pub(crate) fn blocking(client: &Client, socket: UnixStream, url: &str, session: &Session, _: Random) -> Vec<String> {
+pub(crate) fn blocking(client: &Client, socket: UnixStream, url: &str, session: &Session, random: Random) -> Log {
     let connection = client.dial_socket(socket.into(), url, Wait::Forever).map_err(|(_, error)| error).unwrap();
-    let mut log = Vec::new();
-    for acts in &session.client {
-        for act in acts {
-            let done = perform(&connection, act, Wait::Forever);
-            if let Act::Close(..) = act {
-                log.push(end(&connection, done));
-                return log;
-            }
-            assert_eq!(done.unwrap(), Outcome::Done);
-        }
-        let mut message = Message::new();
-        let received = connection.recv(&mut message, Wait::Forever);
-        if !note(&connection, &mut log, &message, received) {
-            return log;
-        }
-    }
-    panic!("the session does not end")
+    Player::new(&connection, random).play(session, &mut |_, call| call(Wait::Forever))
 }
 
 /// Calls that are broken off all the time: by their own end, by a token that another thread fires, by a signal.
-pub(crate) fn impatient(
-    client: &Client,
-    socket: UnixStream,
-    url: &str,
-    session: &Session,
-    mut random: Random,
-) -> Vec<String> {
+pub(crate) fn impatient(client: &Client, socket: UnixStream, url: &str, session: &Session, random: Random) -> Log {
     let token = Arc::new(Cancel::new().unwrap());
     let stop = AtomicBool::new(false);
     let client = client.with_cancel(None);
@@ -56,34 +38,17 @@ pub(crate) fn impatient(
                 thread::sleep(Duration::from_micros(200));
             }
         });
-        let log = impatient_log(&connection, session, &mut random, &token);
+        let mut waits = random.clone();
+        let log = Player::new(&connection, random).play(session, &mut |is_close, call| {
+            // The time of a close is the connection's: it ends when that is over. A call that never waits leaves it open.
+            insist(&mut waits, &token, |wait| match wait {
+                Wait::Until(_) if is_close => call(Wait::Never),
+                _ => call(wait),
+            })
+        });
         stop.store(true, Ordering::SeqCst);
         log
     })
-}
-
-fn impatient_log(connection: &Connection, session: &Session, random: &mut Random, token: &Cancel) -> Vec<String> {
-    let mut log = Vec::new();
-    for acts in &session.client {
-        for act in acts {
-            // The time of a close is the connection's: it ends when that is over. A call that never waits leaves it open.
-            let done = insist(random, token, |wait| match (act, wait) {
-                (Act::Close(..), Wait::Until(_)) => perform(connection, act, Wait::Never),
-                _ => perform(connection, act, wait),
-            });
-            if let Act::Close(..) = act {
-                log.push(end(connection, done));
-                return log;
-            }
-            assert_eq!(done.unwrap(), Outcome::Done);
-        }
-        let mut message = Message::new();
-        let received = insist(random, token, |wait| connection.recv(&mut message, wait));
-        if !note(connection, &mut log, &message, received) {
-            return log;
-        }
-    }
-    panic!("the session does not end")
 }
 
 /// Calls until the answer is one. A message that is taken is not sent again.
@@ -109,14 +74,7 @@ fn insist(
 }
 
 /// Calls that never wait, in an order of their own; what to wait for is as the connection says.
-pub(crate) fn polling(
-    client: &Client,
-    socket: UnixStream,
-    url: &str,
-    session: &Session,
-    mut random: Random,
-) -> Vec<String> {
-    let random = &mut random;
+pub(crate) fn polling(client: &Client, socket: UnixStream, url: &str, session: &Session, mut random: Random) -> Log {
     socket.set_nonblocking(random.one_in(2)).unwrap();
     let connection = client.dial_socket(socket.into(), url, Wait::Never).map_err(|(_, error)| error).unwrap();
     loop {
@@ -129,24 +87,9 @@ pub(crate) fn polling(
         }
         pause(&connection);
     }
-    let mut log = Vec::new();
-    for acts in &session.client {
-        for act in acts {
-            let done =
-                turn(&connection, random, matches!(act, Act::Close(..)), || perform(&connection, act, Wait::Never));
-            if let Act::Close(..) = act {
-                log.push(end(&connection, done));
-                return log;
-            }
-            assert!(matches!(done.unwrap(), Outcome::Done | Outcome::Pending));
-        }
-        let mut message = Message::new();
-        let received = turn(&connection, random, false, || connection.recv(&mut message, Wait::Never));
-        if !note(&connection, &mut log, &message, received) {
-            return log;
-        }
-    }
-    panic!("the session does not end")
+    let mut turns = random.clone();
+    Player::new(&connection, random)
+        .play(session, &mut |is_close, call| turn(&connection, &mut turns, is_close, || call(Wait::Never)))
 }
 
 /// Calls until the answer is not `Again`; between the calls does what an event loop does, and more.
@@ -183,28 +126,157 @@ fn pause(connection: &Connection) {
     unsafe { libc::poll(&raw mut watch, 1, ms) };
 }
 
-fn perform(connection: &Connection, act: &Act, wait: Wait) -> Result<Outcome, Error> {
-    match act {
-        Act::Text(text) => connection.send(Kind::Text, text.as_bytes(), wait),
-        Act::Binary(data) => connection.send(Kind::Binary, data, wait),
-        Act::Ping(data) => connection.ping(data, wait),
-        Act::Pong(data) => connection.pong(data, wait),
-        Act::Close(code, reason) => connection.close(*code, reason, wait),
-    }
+/// Plays a session by any of the calls that do the same.
+struct Player<'a> {
+    connection: &'a Connection,
+    random: Random,
+    /// Messages that came in a batch and were not looked at.
+    waiting: VecDeque<(Kind, Vec<u8>)>,
+    log: Log,
 }
 
-/// Writes down what a receive said; false at the end.
-fn note(connection: &Connection, log: &mut Vec<String>, message: &Message, received: Result<Outcome, Error>) -> bool {
-    if let Ok(Outcome::Done) = received {
-        log.push(told(message.kind() == Kind::Text, message.data()));
-        return true;
+impl<'a> Player<'a> {
+    fn new(connection: &'a Connection, random: Random) -> Player<'a> {
+        Player { connection, random, waiting: VecDeque::new(), log: Log::default() }
     }
-    assert!(message.data().is_empty());
-    log.push(end(connection, received));
-    // The end stays what it was.
-    let again = connection.recv(&mut Message::new(), Wait::Never);
-    assert_eq!(log.last(), Some(&end(connection, again)));
-    false
+
+    /// `go` makes a call until it has an answer; it is told whether the call is a close.
+    fn play(mut self, session: &Session, go: &mut dyn FnMut(bool, Call<'_>) -> Result<Outcome, Error>) -> Log {
+        for acts in &session.client {
+            for act in acts {
+                let done = self.perform(act, go);
+                if let Act::Close(..) = act {
+                    self.log.seen.push(end(self.connection, done));
+                    return self.log;
+                }
+                assert!(matches!(done.unwrap(), Outcome::Done | Outcome::Pending));
+            }
+            if !self.receive(go) {
+                return self.log;
+            }
+        }
+        panic!("the session does not end")
+    }
+
+    fn perform(
+        &mut self,
+        act: &Act,
+        go: &mut dyn FnMut(bool, Call<'_>) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        let connection = self.connection;
+        match act {
+            Act::Text(text) => self.send(Kind::Text, text.as_bytes(), go),
+            Act::Binary(data) => self.send(Kind::Binary, data, go),
+            Act::Ping(data) => go(false, &mut |wait| connection.ping(data, wait)),
+            Act::Pong(data) => go(false, &mut |wait| connection.pong(data, wait)),
+            Act::Close(code, reason) => go(true, &mut |wait| connection.close(*code, reason, wait)),
+        }
+    }
+
+    /// Whole, in a batch, or in fragments.
+    fn send(
+        &mut self,
+        kind: Kind,
+        data: &[u8],
+        go: &mut dyn FnMut(bool, Call<'_>) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        let connection = self.connection;
+        match self.random.below(4) {
+            0 => {
+                let (mut batch, mut taken) = (Batch::new(), 0);
+                batch.push(kind, data);
+                go(false, &mut |wait| connection.send_batch(&batch, &mut taken, wait))
+            }
+            1 => {
+                let mut rest = data;
+                while self.random.one_in(2) {
+                    let (part, behind) = rest.split_at(self.random.below(rest.len() + 1));
+                    go(false, &mut |wait| connection.send_fragment(kind, part, false, wait))?;
+                    rest = behind;
+                }
+                go(false, &mut |wait| connection.send_fragment(kind, rest, true, wait))
+            }
+            _ => go(false, &mut |wait| connection.send(kind, data, wait)),
+        }
+    }
+
+    /// Writes down what came next; false at the end.
+    fn receive(&mut self, go: &mut dyn FnMut(bool, Call<'_>) -> Result<Outcome, Error>) -> bool {
+        loop {
+            if let Some((kind, data)) = self.waiting.pop_front() {
+                if self.log.note(kind, &data) {
+                    return true;
+                }
+                continue;
+            }
+            let received = match self.random.below(3) {
+                0 => self.receive_batch(go),
+                1 => self.receive_pieces(go),
+                _ => self.receive_whole(go),
+            };
+            if !matches!(received, Ok(Outcome::Done)) {
+                self.log.seen.push(end(self.connection, received));
+                // The end stays what it was.
+                let again = self.connection.recv(&mut Message::new(), Wait::Never);
+                assert_eq!(self.log.seen.last(), Some(&end(self.connection, again)));
+                return false;
+            }
+        }
+    }
+
+    fn receive_whole(
+        &mut self,
+        go: &mut dyn FnMut(bool, Call<'_>) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        let mut message = Message::new();
+        let received = go(false, &mut |wait| self.connection.recv(&mut message, wait));
+        if matches!(received, Ok(Outcome::Done)) {
+            self.waiting.push_back((message.kind(), message.data().to_vec()));
+        } else {
+            assert!(message.data().is_empty());
+        }
+        received
+    }
+
+    fn receive_batch(
+        &mut self,
+        go: &mut dyn FnMut(bool, Call<'_>) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        let mut batch = Batch::new();
+        let (bytes, messages) = (self.random.below(3) * 100, self.random.below(4));
+        let received = go(false, &mut |wait| self.connection.recv_batch(&mut batch, bytes, messages, wait));
+        assert_eq!(batch.is_empty(), !matches!(received, Ok(Outcome::Done)));
+        assert!(messages == 0 || batch.len() <= messages);
+        self.waiting.extend(batch.iter().map(|(kind, data)| (kind, data.to_vec())));
+        received
+    }
+
+    /// One message to its end, into memory of one size; control frames that come between go before it.
+    fn receive_pieces(
+        &mut self,
+        go: &mut dyn FnMut(bool, Call<'_>) -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        let mut to = vec![0; [125, 1000, 70_000][self.random.below(3)]];
+        let (mut all, mut piece) = (Vec::new(), Piece::NONE);
+        loop {
+            let received = go(false, &mut |wait| self.connection.recv_into(&mut to, &mut piece, wait));
+            if !matches!(received, Ok(Outcome::Done)) {
+                assert_eq!(piece, Piece::NONE);
+                return received;
+            }
+            let data = &to[..piece.len];
+            if !matches!(piece.kind, Kind::Text | Kind::Binary) {
+                assert!(piece.is_final);
+                self.waiting.push_back((piece.kind, data.to_vec()));
+                continue;
+            }
+            all.extend_from_slice(data);
+            if piece.is_final {
+                self.waiting.push_back((piece.kind, all));
+                return received;
+            }
+        }
+    }
 }
 
 pub(crate) fn end(connection: &Connection, answer: Result<Outcome, Error>) -> String {

@@ -6,11 +6,11 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::ptr::null_mut;
 
-use wsdial::Client;
 use wsdial::ffi::*;
+use wsdial::{Client, Kind};
 
 use crate::peer;
-use crate::session::{Act, Random, Session, told};
+use crate::session::{Act, Log, Random, Session};
 
 const OK: c_int = 0;
 const AGAIN: c_int = 1;
@@ -26,7 +26,7 @@ struct Memory {
     came: bool,
 }
 
-pub(crate) fn memory(_: &Client, socket: UnixStream, url: &str, session: &Session, random: Random) -> Vec<String> {
+pub(crate) fn memory(_: &Client, socket: UnixStream, url: &str, session: &Session, random: Random) -> Log {
     socket.set_nonblocking(true).unwrap();
     let mut conn = null_mut();
     let (url, pem) = (CString::new(url).unwrap(), &peer::identity().0);
@@ -35,6 +35,7 @@ pub(crate) fn memory(_: &Client, socket: UnixStream, url: &str, session: &Sessio
         let dialer = ws_dialer_new();
         assert_eq!(ws_dialer_use_system_roots(dialer, 0, null_mut()), OK);
         assert_eq!(ws_dialer_add_ca_pem(dialer, pem.as_ptr().cast(), pem.len(), null_mut()), OK);
+        assert_eq!(ws_dialer_set_control_delivery(dialer, session.delivers.into(), null_mut()), OK);
         assert_eq!(ws_dial_memory(url.as_ptr(), dialer, &raw mut conn, null_mut()), AGAIN);
         ws_dialer_free(dialer);
     }
@@ -42,55 +43,176 @@ pub(crate) fn memory(_: &Client, socket: UnixStream, url: &str, session: &Sessio
     // SAFETY: the connection lives until it is dropped.
     let opened = memory.turn(false, |conn, error| unsafe { ws_handshake(conn, NOWAIT, error) });
     assert_eq!(opened, Ok(OK));
-    let mut log = Vec::new();
+    let mut log = Log::default();
     for acts in &session.client {
         for act in acts {
-            let done = memory.turn(matches!(act, Act::Close(..)), |conn, error| perform(conn, act, error));
+            let done = memory.perform(act);
             if let Act::Close(..) = act {
-                log.push(memory.end(done));
+                log.seen.push(memory.end(done));
                 return log;
             }
             assert!(matches!(done, Ok(OK | PENDING)), "{done:?}");
         }
-        // SAFETY: all zero is what a message starts as.
-        let mut message: ws_message = unsafe { std::mem::zeroed() };
-        // SAFETY: the message is this thread's.
-        let received = memory.turn(false, |conn, error| unsafe { ws_recv(conn, NOWAIT, &raw mut message, error) });
-        if received != Ok(OK) {
-            assert!(message.data.is_null() && message.len == 0);
-            log.push(memory.end(received));
-            // SAFETY: freed once.
-            unsafe { ws_message_free(&raw mut message) };
+        if !memory.receive(&mut log) {
             memory.last_words();
             return log;
-        }
-        // SAFETY: a received message has that many bytes; freed once.
-        unsafe {
-            let data = std::slice::from_raw_parts(message.data.cast::<u8>(), message.len);
-            log.push(told(message.kind == WS_TEXT, data));
-            ws_message_free(&raw mut message);
         }
     }
     panic!("the session does not end")
 }
 
-fn perform(conn: *mut ws_conn, act: &Act, error: *mut *mut ws_error) -> c_int {
-    // SAFETY: the data lives as long as the call.
-    unsafe {
-        match act {
-            Act::Text(text) => ws_send(conn, WS_TEXT, text.as_ptr().cast(), text.len(), NOWAIT, error),
-            Act::Binary(data) => ws_send(conn, WS_BINARY, data.as_ptr().cast(), data.len(), NOWAIT, error),
-            Act::Ping(data) => ws_ping(conn, data.as_ptr().cast(), data.len(), NOWAIT, error),
-            Act::Pong(data) => ws_pong(conn, data.as_ptr().cast(), data.len(), NOWAIT, error),
-            Act::Close(code, reason) => {
-                let reason = CString::new(*reason).unwrap();
-                ws_close(conn, (*code).into(), reason.as_ptr(), NOWAIT, error)
-            }
-        }
+/// The kind of a delivered number.
+fn kind_of(number: c_int) -> Kind {
+    match number {
+        WS_TEXT => Kind::Text,
+        WS_BINARY => Kind::Binary,
+        WS_CLOSE => Kind::Close,
+        WS_PING => Kind::Ping,
+        WS_PONG => Kind::Pong,
+        _ => panic!("kind {number}"),
     }
 }
 
 impl Memory {
+    fn perform(&mut self, act: &Act) -> Result<c_int, c_int> {
+        match act {
+            Act::Text(text) => self.send(WS_TEXT, text.as_bytes()),
+            Act::Binary(data) => self.send(WS_BINARY, data),
+            // SAFETY: the data lives as long as the call.
+            Act::Ping(data) => self
+                .turn(false, |conn, error| unsafe { ws_ping(conn, data.as_ptr().cast(), data.len(), NOWAIT, error) }),
+            // SAFETY: likewise.
+            Act::Pong(data) => self
+                .turn(false, |conn, error| unsafe { ws_pong(conn, data.as_ptr().cast(), data.len(), NOWAIT, error) }),
+            Act::Close(code, reason) => {
+                let reason = CString::new(*reason).unwrap();
+                // SAFETY: likewise.
+                self.turn(true, |conn, error| unsafe { ws_close(conn, (*code).into(), reason.as_ptr(), NOWAIT, error) })
+            }
+        }
+    }
+
+    /// Whole, in a batch, or in fragments.
+    fn send(&mut self, kind: c_int, data: &[u8]) -> Result<c_int, c_int> {
+        match self.random.below(4) {
+            0 => {
+                let (kinds, offsets, mut taken) = ([kind as u8], [0, data.len()], 9);
+                // SAFETY: everything lives as long as the call.
+                let done = self.turn(false, |conn, error| unsafe {
+                    let (kinds, offsets) = (kinds.as_ptr(), offsets.as_ptr());
+                    ws_send_batch(conn, kinds, data.as_ptr().cast(), offsets, 1, NOWAIT, &raw mut taken, error)
+                });
+                assert_eq!(taken, 1);
+                done
+            }
+            1 => {
+                let mut rest = data;
+                loop {
+                    let is_final = self.random.one_in(2);
+                    let len = if is_final { rest.len() } else { self.random.below(rest.len() + 1) };
+                    let (part, behind) = rest.split_at(len);
+                    // SAFETY: the data lives as long as the call.
+                    let done = self.turn(false, |conn, error| unsafe {
+                        ws_send_fragment(conn, kind, part.as_ptr().cast(), len, is_final.into(), NOWAIT, error)
+                    });
+                    if is_final || !matches!(done, Ok(OK | PENDING)) {
+                        return done;
+                    }
+                    rest = behind;
+                }
+            }
+            // SAFETY: the data lives as long as the call.
+            _ => self.turn(false, |conn, error| unsafe {
+                ws_send(conn, kind, data.as_ptr().cast(), data.len(), NOWAIT, error)
+            }),
+        }
+    }
+
+    /// Writes down the next message; false at the end.
+    fn receive(&mut self, log: &mut Log) -> bool {
+        loop {
+            let received = match self.random.below(3) {
+                0 => self.receive_one_of_a_batch(log),
+                1 => self.receive_pieces(log),
+                _ => self.receive_whole(log),
+            };
+            match received {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(end) => {
+                    log.seen.push(self.end(end));
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Whether it was a message and no control frame; or the answer that was neither.
+    fn receive_whole(&mut self, log: &mut Log) -> Result<bool, Result<c_int, c_int>> {
+        // SAFETY: all zero is what a message starts as.
+        let mut message: ws_message = unsafe { std::mem::zeroed() };
+        // SAFETY: the message is this thread's; it has that many bytes; freed once.
+        unsafe {
+            let received = self.turn(false, |conn, error| ws_recv(conn, NOWAIT, &raw mut message, error));
+            if received != Ok(OK) {
+                assert!(message.data.is_null() && message.len == 0);
+                ws_message_free(&raw mut message);
+                return Err(received);
+            }
+            let data = std::slice::from_raw_parts(message.data.cast::<u8>(), message.len);
+            let is_message = log.note(kind_of(message.kind), data);
+            ws_message_free(&raw mut message);
+            Ok(is_message)
+        }
+    }
+
+    fn receive_one_of_a_batch(&mut self, log: &mut Log) -> Result<bool, Result<c_int, c_int>> {
+        // SAFETY: all zero is what a batch starts as.
+        let mut batch: ws_batch = unsafe { std::mem::zeroed() };
+        // SAFETY: the batch is this thread's; it has what its count says; freed once.
+        unsafe {
+            let received = self.turn(false, |conn, error| ws_recv_batch(conn, NOWAIT, 0, 1, &raw mut batch, error));
+            if received != Ok(OK) {
+                assert!(batch.data.is_null() && batch.count == 0);
+                ws_batch_free(&raw mut batch);
+                return Err(received);
+            }
+            assert!(batch.count == 1 && *batch.offsets == 0);
+            let data = std::slice::from_raw_parts(batch.data.cast::<u8>(), *batch.offsets.add(1));
+            let is_message = log.note(kind_of((*batch.kinds).into()), data);
+            ws_batch_free(&raw mut batch);
+            Ok(is_message)
+        }
+    }
+
+    fn receive_pieces(&mut self, log: &mut Log) -> Result<bool, Result<c_int, c_int>> {
+        let mut to = vec![0u8; [125, 1000, 70_000][self.random.below(3)]];
+        let (mut all, mut controls) = (Vec::new(), Vec::<(Kind, Vec<u8>)>::new());
+        loop {
+            let (mut len, mut kind, mut is_final) = (9, 9, 9);
+            // SAFETY: everything lives as long as the call.
+            let received = self.turn(false, |conn, error| unsafe {
+                let (at, size) = (to.as_mut_ptr().cast(), to.len());
+                ws_recv_into(conn, NOWAIT, at, size, &raw mut len, &raw mut kind, &raw mut is_final, error)
+            });
+            if received != Ok(OK) {
+                assert!((len, kind, is_final) == (0, 0, 0));
+                controls.iter().for_each(|(kind, data)| assert!(!log.note(*kind, data)));
+                return Err(received);
+            }
+            let kind = kind_of(kind);
+            if !matches!(kind, Kind::Text | Kind::Binary) {
+                controls.push((kind, to[..len].to_vec()));
+                continue;
+            }
+            all.extend_from_slice(&to[..len]);
+            if is_final == 1 {
+                controls.iter().for_each(|(kind, data)| assert!(!log.note(*kind, data)));
+                return Ok(log.note(kind, &all));
+            }
+        }
+    }
+
     /// Calls until the answer is not `Again`, and moves bytes in between. A failure is its close code.
     fn turn(
         &mut self,

@@ -61,6 +61,7 @@ fn write(stream: &mut UnixStream, mut bytes: &[u8], random: &mut Random) {
 
 fn read(mut stream: UnixStream, log: &Log, mut random: Random) {
     let (mut bytes, mut portion) = (Vec::new(), [0; 4096]);
+    let mut begun: Option<Frame> = None;
     loop {
         let most = if random.one_in(3) { 1 + random.below(20) } else { portion.len() };
         match stream.read(&mut portion[..most]) {
@@ -69,10 +70,27 @@ fn read(mut stream: UnixStream, log: &Log, mut random: Random) {
         }
         while let Some((len, frame)) = whole(&bytes) {
             bytes.drain(..len);
+            let Some(frame) = joined(&mut begun, frame) else { continue };
             log.frames.lock().unwrap().push(frame);
             log.more.notify_all();
         }
     }
+}
+
+/// A message in fragments counts as the one frame that it could have been; control frames may come between.
+fn joined(begun: &mut Option<Frame>, (head, payload): Frame) -> Option<Frame> {
+    if head & 0x08 != 0 {
+        return Some((head, payload));
+    }
+    match begun {
+        Some((first, all)) => {
+            assert_eq!(head & 0x7f, 0, "a message inside a fragmented one");
+            *first |= head & 0x80;
+            all.extend(payload);
+        }
+        None => *begun = Some((head, payload)),
+    }
+    begun.take_if(|(head, _)| *head & 0x80 != 0)
 }
 
 /// The first frame when it is whole, and its length. A client's frames are masked (RFC 6455 5.3).

@@ -1,6 +1,8 @@
 //! Sessions made from a seed: what the server does, what the client does, and what both must see. The server waits for
 //! each reply before it goes on, so that there is one right order of frames whatever the timing.
 
+use wsdial::Kind;
+
 /// xorshift64*: small, and the same everywhere.
 #[derive(Clone)]
 pub(crate) struct Random(u64);
@@ -76,6 +78,30 @@ pub(crate) struct Session {
     pub(crate) frames: Vec<Frame>,
     /// What the client must see.
     pub(crate) seen: Vec<String>,
+    /// The pings and pongs that it must see where control frames are delivered.
+    pub(crate) controls: Vec<Frame>,
+    /// Whether they are.
+    pub(crate) delivers: bool,
+}
+
+/// What a client saw.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) seen: Vec<String>,
+    pub(crate) controls: Vec<Frame>,
+}
+
+impl Log {
+    /// Writes down what came. Whether it was a message.
+    pub(crate) fn note(&mut self, kind: Kind, data: &[u8]) -> bool {
+        match kind {
+            Kind::Text | Kind::Binary => self.seen.push(told(kind == Kind::Text, data)),
+            // The end tells of it.
+            Kind::Close => return false,
+            _ => self.controls.push((0x80 | kind as u8, data.to_vec())),
+        }
+        matches!(kind, Kind::Text | Kind::Binary)
+    }
 }
 
 /// How a message looks in the client's log.
@@ -86,7 +112,8 @@ pub(crate) fn told(is_text: bool, payload: &[u8]) -> String {
 
 pub(crate) fn session(seed: u64) -> Session {
     let random = &mut Random::new(seed);
-    let mut session = Session { server: vec![], client: vec![], frames: vec![], seen: vec![] };
+    let mut session =
+        Session { server: vec![], client: vec![], frames: vec![], seen: vec![], controls: vec![], delivers: false };
     session.acts(random);
     for _ in 0..random.below(7) {
         session.message(random);
@@ -144,7 +171,9 @@ impl Session {
         while random.one_in(3) {
             let len = random.below(126);
             let payload = random.bytes(len);
-            if random.one_in(3) {
+            let is_pong = random.one_in(3);
+            self.controls.push((if is_pong { 0x8a } else { 0x89 }, payload.clone()));
+            if is_pong {
                 self.send(0x8a, &payload);
                 continue;
             }

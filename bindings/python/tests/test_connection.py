@@ -75,15 +75,16 @@ def test_text_and_decode_say_otherwise(echo):
         assert ws.recv(timeout=10) == "é"
         ws.send("é")
         assert ws.recv(timeout=10, decode=False) == "é".encode()
-        ws.send(b"\xff")
-        with pytest.raises(UnicodeDecodeError):
-            ws.recv(timeout=10, decode=True)
         with pytest.raises(ValueError):
             ws.send(b"\xff", text=True)
         with pytest.raises(TypeError):
             ws.send(3)
         ws.send("still here")
         assert ws.recv(timeout=10) == "still here"
+        ws.send(b"\xff")
+        with pytest.raises(wsdial.ConnectionClosedError) as caught:
+            ws.recv(timeout=10, decode=True)
+        assert caught.value.sent.code == 1007 and isinstance(caught.value.__cause__, UnicodeDecodeError)
 
 
 def test_a_timeout_loses_nothing(serve):
@@ -246,7 +247,12 @@ def test_bad_addresses(uri):
         ({"max_size": -1}, ValueError),
         ({"ca_file": "/nowhere.pem"}, ValueError),
         ({"open_timeout": float("nan")}, ValueError),
-        ({"compression": "deflate"}, TypeError),
+        ({"compression": "gzip"}, ValueError),
+        ({"nonsense": 1}, TypeError),
+        ({"proxy": 5}, TypeError),
+        ({"extensions": [object()]}, ValueError),
+        ({"ping_interval": -1}, ValueError),
+        ({"max_queue": 0}, ValueError),
     ],
 )
 def test_bad_options(options, exception):

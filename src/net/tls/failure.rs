@@ -50,7 +50,10 @@ fn certificate(why: &CertificateError) -> Error {
             let (end, now) = (date(*not_after), date(*time));
             Error::new(Code::TlsExpired, format!("certificate expired on {end} (not after; it is {now})"))
         }
-        CertificateError::Expired => Error::new(Code::TlsExpired, "certificate expired"),
+        CertificateError::Expired => {
+            // With a date it has a context.
+            Error::new(Code::TlsExpired, "certificate ends before it begins: its dates contradict each other")
+        }
         CertificateError::NotValidYetContext { time, not_before } => {
             let (begin, now) = (date(*not_before), date(*time));
             let detail = format!("certificate is not valid before {begin} (it is {now}: is the clock right?)");

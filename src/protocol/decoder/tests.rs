@@ -6,6 +6,7 @@ use crate::protocol::message::Kind::{Binary, Text};
 
 mod deflate;
 mod memory;
+mod pieces;
 mod random;
 mod rules;
 
@@ -78,6 +79,25 @@ impl Reader {
         n
     }
 
+    /// Bytes arrive in the buffer, and payload goes on into memory of that size, again and again.
+    fn feed_pieces(&mut self, bytes: &[u8], room: usize) {
+        self.buffer.extend_from_slice(bytes);
+        let mut to = vec![0xee; room];
+        while self.failed.is_none() {
+            to.fill(0xee);
+            let decoded = self.decoder.decode_into(&self.buffer, &mut to);
+            let is_touched = to[decoded.put..].iter().any(|&byte| byte != 0xee);
+            assert!(!is_touched || decoded.event.is_err() || self.decoder.is_deflated());
+            self.message.reserve(decoded.put + 1);
+            self.message.extend_from_slice(&to[..decoded.put]);
+            self.taken += decoded.taken;
+            self.buffer.drain(..decoded.taken);
+            if !self.note(decoded.event) && decoded.put < room {
+                break;
+            }
+        }
+    }
+
     fn note(&mut self, result: Result<Option<Event>, Error>) -> bool {
         let control = || self.decoder.control().to_vec();
         match result {
@@ -143,6 +163,16 @@ fn run_limited(limit: u64, bytes: &[u8]) -> (Vec<Said>, End) {
         assert_eq!(by_portions(limit, [head, tail]), whole, "cut at {cut}");
     }
     assert_eq!(by_portions(limit, bytes.chunks(1)), whole, "byte by byte");
+    for room in [1, 5, 4096] {
+        let mut reader = Reader::new(limit);
+        bytes.chunks(room + 2).for_each(|portion| reader.feed_pieces(portion, room));
+        let end = reader.end();
+        assert_eq!(
+            pieces::comparable(reader.said, end),
+            pieces::comparable(whole.0.clone(), whole.1.clone()),
+            "{room}"
+        );
+    }
     for at_most in [1, 7, usize::MAX] {
         assert_eq!(by_direct(limit, bytes, at_most), whole, "direct, {at_most} at most");
     }

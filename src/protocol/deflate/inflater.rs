@@ -12,7 +12,7 @@ pub(crate) const INFLATE_MEMORY: usize = 48 * 1024;
 
 /// Inflates the server's messages, one behind the other.
 pub(crate) struct Inflater {
-    state: Option<Inflate>,
+    state: Option<Box<Inflate>>,
     keeps_context: bool,
     at: At,
     is_full: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Step {
     pub(crate) is_full: bool,
 }
 
-static SPARE: Spare<Inflate> = Spare::new();
+static SPARE: Spare<Box<Inflate>> = Spare::new();
 
 impl Inflater {
     /// One whose context goes from message to message, or ends with each.
@@ -118,12 +118,12 @@ impl std::fmt::Debug for Inflater {
     }
 }
 
-fn new_state() -> Result<Inflate, Error> {
+fn new_state() -> Result<Box<Inflate>, Error> {
     if let Some(state) = SPARE.take(|_| true) {
         return Ok(state);
     }
     require_memory(INFLATE_MEMORY)?;
-    Ok(Inflate::new(false, 15))
+    Ok(Box::new(Inflate::new(false, 15)))
 }
 
 /// Feeds the tail and one byte more, asked to stop behind the block: with a message that was cut inside a block the tail

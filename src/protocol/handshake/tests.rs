@@ -4,6 +4,7 @@
 use super::*;
 
 mod answers;
+mod redirects;
 mod rejections;
 
 /// The key of RFC 6455 1.3, before base64.
@@ -52,7 +53,11 @@ fn feed<'a>(dialer: &Dialer, portions: impl Iterator<Item = &'a [u8]>, eof: bool
             Ok(Progress::More) => {}
             Ok(Progress::Done { agreed, mut rest }) => {
                 portions.for_each(|later| rest.extend_from_slice(later));
-                return Verdict::Agreed { subprotocol: agreed.subprotocol, fields: agreed.headers.len(), rest };
+                return Verdict::Agreed {
+                    subprotocol: agreed.subprotocol.map(String::from),
+                    fields: agreed.headers.len(),
+                    rest,
+                };
             }
             Err(error) => return error.into(),
         }

@@ -2,14 +2,15 @@
 
 ``lib`` has every function and lets go of the GIL meanwhile: for calls that may wait, read or write. ``held`` has the same
 functions and keeps the GIL: for calls that only tell or set something, where letting go costs more than the call. Nothing
-in the library calls back, so neither can deadlock.
+in the library calls back, so neither can deadlock. ``fast`` has the functions that move messages, letting go of the GIL
+and without prototypes, which cost ctypes 600 ns a call: what is passed there must have its C type already (``c_void_p``,
+``c_size_t``, ``bytes`` for a pointer; a bare number is a C int).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import pathlib
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_ssize_t, c_uint64, c_void_p
 from typing import Any, Callable
 
@@ -44,6 +45,24 @@ class MessageStruct(ctypes.Structure):
     kind: int
 
 
+class BatchStruct(ctypes.Structure):
+    """``ws_batch``: begins as zeros, filled by ``ws_recv_batch``. What is behind ``count`` is the library's."""
+
+    _fields_ = [
+        ("data", c_void_p),
+        ("offsets", POINTER(c_size_t)),
+        ("kinds", c_void_p),
+        ("count", c_size_t),
+        ("private_memory", c_void_p),
+        ("private_reserved", c_size_t * 3),
+    ]
+
+    data: int
+    offsets: Any
+    kinds: int
+    count: int
+
+
 _conn = _dialer = _cancel = c_void_p
 _error = c_void_p
 _errors = POINTER(_error)
@@ -76,17 +95,31 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ws_cancel_free": (None, (_cancel,)),
     "ws_dialer_set_cancel": (c_int, (_dialer, _cancel, _errors)),
     "ws_set_cancel": (c_int, (_conn, _cancel, _errors)),
+    "ws_recv_batch": (c_int, (_conn, c_int, c_size_t, c_size_t, POINTER(BatchStruct), _errors)),
+    "ws_send_fragment": (c_int, (_conn, c_int, c_void_p, c_size_t, c_int, c_int, _errors)),
+    "ws_recv_into": (
+        c_int,
+        (_conn, c_int, c_void_p, c_size_t, POINTER(c_size_t), POINTER(c_int), POINTER(c_int), _errors),
+    ),
+    "ws_set_control": (c_int, (_conn, c_int, c_int, c_int, _errors)),
+    "ws_batch_free": (None, (POINTER(BatchStruct),)),
     "ws_message_free": (None, (POINTER(MessageStruct),)),
     "ws_conn_free": (None, (_conn,)),
     "ws_dialer_new": (_dialer, ()),
     "ws_dialer_free": (None, (_dialer,)),
     "ws_dialer_add_subprotocol": (c_int, (_dialer, c_char_p, _errors)),
     "ws_dialer_add_header": (c_int, (_dialer, c_char_p, c_char_p, _errors)),
+    "ws_dialer_set_compression": (c_int, (_dialer, c_int, _errors)),
     "ws_dialer_set_max_message": (c_int, (_dialer, c_size_t, _errors)),
     "ws_dialer_set_max_rejection_body": (c_int, (_dialer, c_size_t, _errors)),
     "ws_dialer_set_keepalive": (c_int, (_dialer, c_int, c_int, _errors)),
     "ws_dialer_set_read_ahead": (c_int, (_dialer, c_size_t, c_size_t, _errors)),
     "ws_dialer_set_interruptible": (c_int, (_dialer, c_int, _errors)),
+    "ws_dialer_set_compression": (c_int, (_dialer, c_int, _errors)),
+    "ws_dialer_set_proxy": (c_int, (_dialer, c_char_p, _errors)),
+    "ws_dialer_set_proxy_from_env": (c_int, (_dialer, _errors)),
+    "ws_dialer_add_proxy_header": (c_int, (_dialer, c_char_p, c_char_p, _errors)),
+    "ws_dialer_route": (c_int, (_dialer, c_char_p, c_char_p, c_size_t, POINTER(c_int), _errors)),
     "ws_dialer_add_ca_file": (c_int, (_dialer, c_char_p, _errors)),
     "ws_dialer_set_server_name": (c_int, (_dialer, c_char_p, _errors)),
     "ws_response_status": (c_int, (_conn,)),
@@ -118,6 +151,8 @@ class Library:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         for name, (result, arguments) in _PROTOTYPES.items():
+            if ("proxy" in name or "route" in name) and not hasattr(library, name):
+                continue  # DEV
             function = getattr(library, name)
             function.restype = result
             function.argtypes = arguments
@@ -127,21 +162,31 @@ class Library:
         raise AttributeError(f"wsdial does not use {name}")
 
 
+class Fast:
+    """The functions that move messages, without prototypes."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self.ws_send: Callable[..., int] = library.ws_send
+        self.ws_recv: Callable[..., int] = library.ws_recv
+        self.ws_recv_batch: Callable[..., int] = library.ws_recv_batch
+
+
 def _find() -> str:
     """Beside the package, where the wheel puts it; else what the environment names."""
-    beside = pathlib.Path(__file__).with_name(NAME)
-    if beside.is_file():
-        return str(beside)
+    folder = os.path.dirname(os.path.abspath(__file__))
+    beside = os.path.join(folder, NAME)
+    if os.path.isfile(beside):
+        return beside
     named = os.environ.get(VARIABLE)
     if named:
         return named
-    raise ImportError(f"{NAME} is neither beside the package ({beside.parent}) nor named by {VARIABLE}")
+    raise ImportError(f"{NAME} is neither beside the package ({folder}) nor named by {VARIABLE}")
 
 
-def _load() -> tuple[Library, Library]:
+def _load() -> tuple[Library, Library, Fast]:
     path = _find()
     try:
-        loaded = Library(ctypes.CDLL(path)), Library(ctypes.PyDLL(path))
+        loaded = Library(ctypes.CDLL(path)), Library(ctypes.PyDLL(path)), Fast(ctypes.CDLL(path))
     except (OSError, AttributeError) as error:
         raise ImportError(f"{path} cannot be used: {error}") from error
     version = loaded[0].ws_version().decode()
@@ -151,4 +196,4 @@ def _load() -> tuple[Library, Library]:
     return loaded
 
 
-lib, held = _load()
+lib, held, fast = _load()

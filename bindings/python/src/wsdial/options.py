@@ -9,13 +9,13 @@ import threading
 import urllib.parse
 from collections import OrderedDict
 from collections.abc import Sequence
-from ctypes import byref, c_void_p
+from ctypes import byref, c_int, c_void_p, create_string_buffer
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from . import _lib
 from ._lib import held, lib
-from .exceptions import InvalidStatus, InvalidURI, SecurityError, failure
+from .exceptions import InvalidProxy, InvalidStatus, InvalidURI, SecurityError, failure
 from .http import Headers, Request, fields_of
 from .typing import HeadersLike
 
@@ -105,12 +105,17 @@ class Options:
         return limit_of(self.max_queue, "max_queue")
 
     def without_credentials(self) -> None:
-        """Drops the fields that another origin must not see."""
-        secret = ("authorization", "cookie", "proxy-authorization")
+        """Drops what is for one origin and no other."""
+        secret = ("authorization", "cookie", "proxy-authorization", "host")
         self.fields = [item for item in self.fields if item[0].lower() not in secret]
+        self.server_hostname = None
 
-    def settings(self, host: str | None = None) -> tuple[tuple[Any, ...], ...]:
-        """What is to be set in a dialer: a function's name and its arguments each. ``host`` overrides the Host field."""
+    def settings(self, host: str | None = None, proxy: str | bool | None = None) -> tuple[tuple[Any, ...], ...]:
+        """What is to be set in a dialer: a function's name and its arguments each.
+
+        ``host`` overrides the Host field. ``proxy`` is the proxy to go through: an address, ``True`` for the
+        environment's, ``None`` for none; :attr:`proxy` has what the user said.
+        """
         max_queue = self.read_ahead
         settings: list[tuple[Any, ...]] = [
             ("ws_dialer_set_max_message", limit_of(self.max_size, "max_size") or 0),
@@ -119,6 +124,18 @@ class Options:
             ("ws_dialer_set_read_ahead", *((max_queue, READ_AHEAD) if max_queue else (UNLIMITED, sys.maxsize))),
             ("ws_dialer_set_interruptible", int(self.interruptible)),
         ]
+        if self.compression is not None:
+            settings.append(("ws_dialer_set_compression", 1))
+        if proxy is True:
+            environment = tuple(os.environ.get(name) for name in _PROXY_VARIABLES)
+            if any(environment):
+                # The environment is part of what is decided: the dialer reads it when it is made.
+                settings.append(("ws_dialer_set_proxy_from_env",))
+                settings.append(("", environment, os.environ.get("no_proxy"), os.environ.get("NO_PROXY")))
+        elif proxy is not None:
+            settings.append(("ws_dialer_set_proxy", c_text(str(proxy))))
+            if self.user_agent_header is not None:
+                settings.append(("ws_dialer_add_proxy_header", b"User-Agent", c_text(self.user_agent_header)))
         settings += (("ws_dialer_add_subprotocol", c_text(name)) for name in self.subprotocols or ())
         if host is not None and not any(name.lower() == "host" for name, _ in self.fields):
             settings.append(("ws_dialer_add_header", b"Host", c_text(host)))
@@ -142,17 +159,44 @@ def _duration(seconds: float | None, what: str) -> None:
         raise ValueError(f"{what} must not be negative, nor other than a number")
 
 
+#: Where the environment names proxies, in the order in which the library looks for one.
+_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+
+def proxy_of_environment(secure: bool) -> str | None:
+    """The address of the proxy that the environment names, for when :func:`route` says that there is one."""
+    names = _PROXY_VARIABLES[:2] if secure else _PROXY_VARIABLES[2:4]
+    for name in names + _PROXY_VARIABLES[4:]:
+        value = os.environ.get(name)
+        if value:
+            return value
+    return None
+
+
+def route(dialer: Dialer, uri: str) -> tuple[str, int]:
+    """Where to connect to: the proxy if there is one, else the address."""
+    host, port = create_string_buffer(256), c_int()
+    checked(held.ws_dialer_route, dialer.handle, c_text(uri), host, len(host), byref(port))
+    return host.value.decode(), port.value
+
+
 class Dialer:
     """A ``ws_dialer``: freed with the last reference to it."""
 
     def __init__(self, settings: tuple[tuple[Any, ...], ...]) -> None:
+        self.settings = settings
         self.handle: int | None = held.ws_dialer_new()
         if not self.handle:
             raise MemoryError("no memory for a dialer")
         for name, *arguments in settings:
+            if not name or not hasattr(held, name):  # DEV
+                continue
             # Reading a file of certificates is no call to hold the GIL for.
             library = lib if name == "ws_dialer_add_ca_file" else held
-            checked(getattr(library, name), self.handle, *arguments)
+            try:
+                checked(getattr(library, name), self.handle, *arguments)
+            except InvalidURI as error:
+                raise InvalidProxy(arguments[0].decode(), error.msg) from None
 
     def __del__(self) -> None:
         handle, self.handle = getattr(self, "handle", None), None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NewType, Protocol, Union
 
 if TYPE_CHECKING:
+    import logging
+
     from .http import Headers
 
     LoggerLike = Union[logging.Logger, logging.LoggerAdapter[Any]]
 else:
-    LoggerLike = Union[logging.Logger, logging.LoggerAdapter]
+    # Importing logging costs more than the rest of the package.
+    LoggerLike = Any
 
 #: What a message is when it comes: ``str`` for text, ``bytes`` for binary.
 Data = Union[str, bytes]

@@ -40,10 +40,10 @@ enum TheirEnd {
 }
 
 /// A xorshift generator: small, reproducible, ours.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Random {
+    pub(super) fn new(seed: u64) -> Random {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         // A small seed shows in the first numbers.
         for _ in 0..4 {
@@ -52,18 +52,18 @@ impl Random {
         random
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
@@ -274,7 +274,7 @@ fn complete(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A stream of frames, most of them right, cut off somewhere at times.
-fn stream(random: &mut Random) -> Vec<u8> {
+pub(super) fn stream(random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Some are right to the end, some are wrong soon, a few are noise.
     let wrong = random.pick(&[usize::MAX, usize::MAX, 30, 5]);

@@ -1,0 +1,32 @@
+//! The fuzzer's corpora once more, without the fuzzer: what it found must go on being met.
+
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        body(&fs::read(entry.expect("an entry").path()).expect("a file"));
+        count += 1;
+    }
+    assert!(count >= 20, "{target}: only {count} files");
+}
+
+#[test]
+fn addresses() {
+    replay("address", bodies::address);
+}
+
+#[test]
+fn answers() {
+    replay("answer", bodies::answer);
+}
+
+#[test]
+fn sessions() {
+    replay("session", bodies::session);
+}
