@@ -57,7 +57,7 @@
  * place that is set to the failure, which is the caller's to free, and to NULL when there is none.
  * NULL where something must be is a failure (WS_E_USAGE_NULL), not a crash. Strings are UTF-8. The
  * library raises no signals, writes nothing to stdout or stderr, and leaks no descriptor to a child
- * process. */
+ * process. What is shown of a connection or an error lives as long as it does. All is since 0.1. */
 
 #ifndef WS_DIAL_H
 #define WS_DIAL_H
@@ -126,16 +126,14 @@ typedef struct ws_dialer ws_dialer;
 typedef struct ws_error ws_error;
 
 /* A cancel token: from ws_cancel_new, to be freed with ws_cancel_free. While it is fired, every
- * waiting call that it was given to ends. It owns one file descriptor; one may serve a thousand
- * connections. */
+ * waiting call that has it ends. It owns one descriptor and may serve a thousand connections. */
 typedef struct ws_cancel ws_cancel;
 
 /* A received message. Starts as WS_MESSAGE_INIT and is filled by ws_recv. Its memory is the
  * library's: the next ws_recv into the same struct uses it again, ws_message_free gives it back,
  * once. It is independent of the connection, is not copied by assignment (two structs, one memory),
  * and one thread uses it at a time. After any result but WS_OK data is NULL, len and kind are 0,
- * and the memory stays for the next call. The layout is final; what is named private is not
- * yours. */
+ * and the memory stays for the next call. The layout is final, the private part not yours. */
 typedef struct ws_message {
     /* The payload; one NUL behind it, not counted. */
     const char *data;
@@ -182,12 +180,11 @@ typedef struct ws_batch {
  * WS_NOWAIT is refused. WS_OK sets *out, the caller's until ws_conn_free. A failure sets it to
  * NULL: WS_E_TIMEOUT when the time ran out (ws_error_phase tells in what), WS_E_REJECTED when the
  * server said no (ws_error_http_status and its neighbours tell more), or what was wrong. A message
- * that came right behind the server's answer is not lost. Since 0.1. */
+ * that came right behind the server's answer is not lost. */
 WS_MUST_USE int ws_dial(const char *url, const ws_dialer *dialer, int timeout_ms, ws_conn **out,
                         ws_error **error);
 
-/* The subprotocol that the server picked among those offered; "" when it picked none, and for NULL.
- * Lives as long as the connection. Since 0.1. */
+/* The subprotocol that the server picked among those offered; "" for none. */
 WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
 
 /* Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
@@ -195,7 +192,7 @@ WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
  * when len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to
  * the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them.
  * Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection
- * has ended, or ws_close was called. Since 0.1. */
+ * has ended, or ws_close was called. */
 WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
@@ -203,7 +200,7 @@ WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, i
  * closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT)
  * and WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the
  * peer's close has come and was answered; ws_close_code tells why. A failure of the connection
- * comes after the messages that came before it, and every later call answers it too. Since 0.1. */
+ * comes after the messages that came before it, and every later call answers it too. */
 WS_MUST_USE int ws_recv(ws_conn *conn, int timeout_ms, ws_message *out, ws_error **error);
 
 /* The close handshake: sends a close frame with code (1000 to 1003, 1007 to 1014, 3000 to 4999, or
@@ -212,56 +209,52 @@ WS_MUST_USE int ws_recv(ws_conn *conn, int timeout_ms, ws_message *out, ws_error
  * join the wait and get the same answer. It wakes who waits in ws_recv and ws_send; messages that
  * it has to read over are dropped; it frees nothing. WS_OK: both close frames have passed.
  * WS_TIMEOUT: the peer's did not come, the connection is shut all the same. WS_AGAIN: with
- * WS_NOWAIT, it goes on; call again. A failure that was there before stays the answer. Since
- * 0.1. */
+ * WS_NOWAIT, it goes on; call again. A failure that was there before stays the answer. */
 int ws_close(ws_conn *conn, int code, const char *reason, int timeout_ms, ws_error **error);
 
 /* ---- Lifetime -------------------------------------------------------------------------------- */
 
 /* Gives the memory of a message back and makes it WS_MESSAGE_INIT again, ready for another ws_recv.
- * A message that was never filled, or freed already, is fine; so is NULL. Since 0.1. */
+ * A message that was never filled, or freed already, is fine; so is NULL. */
 void ws_message_free(ws_message *message);
 
 /* Frees a connection and closes its descriptor; never waits. A connection that was not closed
  * before is cut. No other call on it may be under way or follow: this is the only function of which
- * that is asked. In a forked child only the child's descriptor is closed. NULL is fine. Since
- * 0.1. */
+ * that is asked. In a forked child only the child's descriptor is closed. NULL is fine. */
 void ws_conn_free(ws_conn *conn);
 
 /* ---- The dialer ------------------------------------------------------------------------------ */
 
 /* A dialer with the defaults: no subprotocols, no extra headers, the operating system's trust
- * roots, messages of at most 64 MiB. The caller's, until ws_dialer_free. Since 0.1. */
+ * roots, messages of at most 64 MiB. The caller's, until ws_dialer_free. */
 WS_MUST_USE ws_dialer *ws_dialer_new(void);
 
-/* Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since
- * 0.1. */
+/* Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. */
 void ws_dialer_free(ws_dialer *dialer);
 
-/* Each setter checks at once and changes nothing when it fails; a dial that is under way is not
- * changed by it. */
+/* Each setter checks at once and changes nothing when it fails, nor a dial that is under way. */
 
 /* Offers a subprotocol, behind those offered before; ws_subprotocol tells what the server picked.
- * It must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL). Since 0.1. */
+ * It must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL). */
 WS_MUST_USE int ws_dialer_add_subprotocol(ws_dialer *dialer, const char *name, ws_error **error);
 
 /* With on not 0 a dial fails with WS_E_HANDSHAKE_NO_SUBPROTOCOL when the server picks none of those
- * offered. RFC 6455 allows a server to do so, and it is no failure unless set here. Since 0.1. */
+ * offered. RFC 6455 allows a server to do so, and it is no failure unless set here. */
 WS_MUST_USE int ws_dialer_require_subprotocol(ws_dialer *dialer, int on, ws_error **error);
 
 /* Adds a header field to the request, such as Authorization, Cookie or Origin; spelling and order
  * are kept, and a name may come several times. Names are HTTP tokens, values hold no CR, LF or NUL
  * (WS_E_OPTION_HEADER). Upgrade, Connection and the Sec-WebSocket- fields of the handshake are
- * refused (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address. Since 0.1. */
+ * refused (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address. */
 WS_MUST_USE int ws_dialer_add_header(ws_dialer *dialer, const char *name, const char *value,
                                      ws_error **error);
 
 /* Limits received messages to that many bytes; 0 is no limit, 64 MiB unless set. A longer message
- * ends the connection with close code 1009 and WS_E_LIMIT_MESSAGE. Since 0.1. */
+ * ends the connection with close code 1009 and WS_E_LIMIT_MESSAGE. */
 WS_MUST_USE int ws_dialer_set_max_message(ws_dialer *dialer, size_t bytes, ws_error **error);
 
 /* Keeps at most that many bytes of the body when the server rejects the handshake, for
- * ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). Since 0.1. */
+ * ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). */
 WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes, ws_error **error);
 
 /* Follows up to that many redirects (301, 302, 303, 307, 308) of a dial, at most 20; 0, the
@@ -269,8 +262,7 @@ WS_MUST_USE int ws_dialer_set_max_rejection_body(ws_dialer *dialer, size_t bytes
  * Where scheme, host or port change, user and password, Authorization, Cookie, Host, the server
  * name and the client certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE),
  * a bad Location (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the
- * socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time of the dial is for all of
- * it. Since 0.1. */
+ * socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time is for all. */
 WS_MUST_USE int ws_dialer_set_max_redirects(ws_dialer *dialer, int most, ws_error **error);
 
 /* A jar of the program's for cookies. load writes the Cookie value for a request to url as snprintf
@@ -278,21 +270,18 @@ WS_MUST_USE int ws_dialer_set_max_redirects(ws_dialer *dialer, int most, ws_erro
  * or more it is called again with enough. store gets each Set-Cookie of an answer, whatever the
  * answer. url is "https://host/path?query" for wss, http for ws. Both run in the thread that dials
  * (or is in ws_handshake) while it does, several at once when several threads dial; their strings
- * are for the call alone, and they may call anything but functions of that connection. Either may
- * be NULL; user is handed to them and must live as long as the dialer and handshakes under way.
- * Since 0.1. */
+ * are for the call alone. Neither may call functions of that connection; either may be NULL. user
+ * is handed to them and must outlive the dialer and handshakes under way. */
 WS_MUST_USE int ws_dialer_set_cookie_hooks(ws_dialer *dialer, int (*load)(const char *url,
                                            char *value, size_t room, void *user),
                                            void (*store)(const char *url, const char *set_cookie,
                                            void *user), void *user, ws_error **error);
 
 /* With on not 0 connections keep what ws_transcript tells: some hundred bytes each, secrets among
- * them. Unless set they do not; what a failed dial did is kept with its error in any case. Since
- * 0.1. */
+ * them. Unless set they do not; what a failed dial did is kept with its error in any case. */
 WS_MUST_USE int ws_dialer_set_transcript(ws_dialer *dialer, int on, ws_error **error);
 
-/* The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
- * (WS_E_OPTION_VALUE). It limits no message. Since 0.1. */
+/* The most that one system call reads and writes; 0 is the default, else 1 KiB to 16 MiB. */
 WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_t write,
                                            ws_error **error);
 
@@ -300,39 +289,36 @@ WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_
  * with nothing else come from the peer either, the connection ends with WS_E_ABNORMAL_PING. 0 for
  * ping_ms is no pings (the default), 0 for pong_ms no limit; a day each at the most
  * (WS_E_OPTION_VALUE). There is no thread behind it: somebody must be in ws_recv, or call
- * ws_process in time (ws_timeout). Since 0.1. */
+ * ws_process in time (ws_timeout). */
 WS_MUST_USE int ws_dialer_set_keepalive(ws_dialer *dialer, int ping_ms, int pong_ms,
                                         ws_error **error);
 
 /* How far ws_process reads ahead when nobody takes the messages: until so many messages, or so many
- * bytes of them, wait for ws_recv; then the peer has to wait too. 16 and 1 MiB unless set; one
- * message is always read. Since 0.1. */
+ * bytes of them, wait for ws_recv; then the peer waits. 16 and 1 MiB unless set, at least one. */
 WS_MUST_USE int ws_dialer_set_read_ahead(ws_dialer *dialer, size_t messages, size_t bytes,
                                          ws_error **error);
 
-/* With on not 0 pings, pongs and closes come as messages too; ws_set_control has it at length, and
- * changes it for one connection. Since 0.1. */
+/* With on not 0 pings, pongs and closes come as messages too: see ws_set_control. */
 WS_MUST_USE int ws_dialer_set_control_delivery(ws_dialer *dialer, int on, ws_error **error);
 
-/* With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1. */
+/* With on 0 pings are not answered but by ws_pong; unless set they are. */
 WS_MUST_USE int ws_dialer_set_auto_pong(ws_dialer *dialer, int on, ws_error **error);
 
 /* With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any
  * other call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It
- * may also be told without a signal, every 50 ms, while the wait is for another thread. Since
- * 0.1. */
+ * may also be told without a signal, every 50 ms, while the wait is for another thread. */
 WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
 
 /* With on not 0 permessage-deflate (RFC 7692) is offered; it is not unless switched on. A server is
  * free not to choose it, which is no failure: ws_extensions tells. docs/compression.md has the
- * costs, and when not to use it. Since 0.1. */
+ * costs, and when not to use it. */
 WS_MUST_USE int ws_dialer_set_compression(ws_dialer *dialer, int on, ws_error **error);
 
 /* What is offered with permessage-deflate: the windows as powers of two, 8 to 15, and flags, 0 or
  * any of WS_DEFLATE_* together. 0 for client_window_bits lets the server limit our window, 0 for
  * server_window_bits asks for nothing; so it is unless set. A server that chooses the extension and
  * does not grant what was asked for fails the dial (WS_E_HANDSHAKE_EXTENSION). With a window of 8
- * bits our messages leave uncompressed. Other values are WS_E_OPTION_VALUE. Since 0.1. */
+ * bits our messages leave uncompressed. Other values are WS_E_OPTION_VALUE. */
 WS_MUST_USE int ws_dialer_set_compression_params(ws_dialer *dialer, int client_window_bits,
                                                  int server_window_bits, int flags,
                                                  ws_error **error);
@@ -344,50 +330,44 @@ WS_MUST_USE int ws_dialer_set_compression_params(ws_dialer *dialer, int client_w
 
 /* How our messages are compressed: level 1 (fastest) to 9 (smallest), mem_level 1 (least memory) to
  * 9, 0 for the defaults, which are 6 and 8; other values are WS_E_OPTION_VALUE. Messages under
- * threshold bytes are not compressed; 128 unless set. Since 0.1. */
+ * threshold bytes are not compressed; 128 unless set. */
 WS_MUST_USE int ws_dialer_set_compression_level(ws_dialer *dialer, int level, int mem_level,
                                                 size_t threshold, ws_error **error);
 
 /* ---- The dialer: TLS (docs/tls.md) ----------------------------------------------------------- */
 
 /* Trusts the certificates of a PEM file beside those trusted already. The file is read now
- * (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1. */
+ * (WS_E_OPTION_FILE, WS_E_OPTION_PEM). */
 WS_MUST_USE int ws_dialer_add_ca_file(ws_dialer *dialer, const char *path, ws_error **error);
 
-/* Trusts the certificates in len bytes of PEM beside those trusted already (WS_E_OPTION_PEM). The
- * bytes are not kept. Since 0.1. */
+/* Trusts the certificates in len bytes of PEM beside those trusted already (WS_E_OPTION_PEM). */
 WS_MUST_USE int ws_dialer_add_ca_pem(ws_dialer *dialer, const void *data, size_t len,
                                      ws_error **error);
 
 /* Trusts the certificates of the PEM files in a directory beside those trusted already. It is read
  * now: every regular file in it and every link to one, whatever its name. Passed over are names
  * that begin with a dot, directories, and files without a certificate; a broken one, and a
- * directory without any certificate, are failures (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since
- * 0.1. */
+ * directory without any certificate, are failures (WS_E_OPTION_FILE, WS_E_OPTION_PEM). */
 WS_MUST_USE int ws_dialer_add_ca_dir(ws_dialer *dialer, const char *path, ws_error **error);
 
-/* Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
- * leaves the added ones alone. Since 0.1. */
+/* Whether the operating system's trust roots count beside those added: yes unless on is 0. */
 WS_MUST_USE int ws_dialer_use_system_roots(ws_dialer *dialer, int on, ws_error **error);
 
 /* Shows this certificate when the server asks for one. cert is a PEM file with the certificate
  * first, then those that lead to an authority; key is the file of its private key (PKCS#8, PKCS#1
  * or SEC1, without a password), NULL when it is in the same file. Both are read now:
- * WS_E_OPTION_FILE, WS_E_OPTION_PEM, and WS_E_OPTION_KEY for a key that does not fit. Since 0.1. */
+ * WS_E_OPTION_FILE, WS_E_OPTION_PEM, and WS_E_OPTION_KEY for a key that does not fit. */
 WS_MUST_USE int ws_dialer_set_client_cert_file(ws_dialer *dialer, const char *cert, const char *key,
                                                ws_error **error);
 
-/* The same from PEM in memory; key NULL with key_len 0 when the key is in cert. Nothing is kept of
- * the caller's memory. Since 0.1. */
+/* The same from PEM in memory; key NULL with key_len 0 when the key is in cert. */
 WS_MUST_USE int ws_dialer_set_client_cert_pem(ws_dialer *dialer, const void *cert, size_t cert_len,
                                               const void *key, size_t key_len, ws_error **error);
 
-/* Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it
- * can be no name of a server). Since 0.1. */
+/* Sends and checks this name in TLS instead of the address's host (WS_E_OPTION_VALUE). */
 WS_MUST_USE int ws_dialer_set_server_name(ws_dialer *dialer, const char *name, ws_error **error);
 
-/* The lowest version of TLS to be taken: WS_TLS_1_2 (the default) or WS_TLS_1_3; older ones are
- * never spoken (WS_E_OPTION_VALUE). Since 0.1. */
+/* The lowest version of TLS to be taken: WS_TLS_1_2 (the default) or WS_TLS_1_3. */
 WS_MUST_USE int ws_dialer_set_min_tls(ws_dialer *dialer, int version, ws_error **error);
 
 /* For ws_dialer_set_min_tls. */
@@ -396,13 +376,12 @@ WS_MUST_USE int ws_dialer_set_min_tls(ws_dialer *dialer, int version, ws_error *
 
 /* Appends the secrets of every TLS connection to a file, for tshark or Wireshark: who reads it can
  * read and forge what was sent. Made with mode 0600 when it is not there, opened now
- * (WS_E_OPTION_FILE); NULL writes no more. The environment (SSLKEYLOGFILE) is never asked. Since
- * 0.1. */
+ * (WS_E_OPTION_FILE); NULL writes no more. The environment (SSLKEYLOGFILE) is never asked. */
 WS_MUST_USE int ws_dialer_set_key_log_file(ws_dialer *dialer, const char *path, ws_error **error);
 
 /* DANGEROUS. With on not 0 any certificate of anybody is taken for the server's: whoever sits
  * between can read and change everything. For a laboratory; to trust one self-signed server, add
- * its certificate with ws_dialer_add_ca_file instead. Since 0.1. */
+ * its certificate with ws_dialer_add_ca_file instead. */
 WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws_error **error);
 
 /* ---- The way there: proxies, and connections made by the caller ------------------------------ */
@@ -412,7 +391,7 @@ WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws
  * (CONNECT in TLS; 443), socks5 (names are resolved here; 1080) or socks5h (names are resolved by
  * the proxy; 1080); without a scheme it is http. TLS with the proxy trusts the dialer's roots and
  * always verifies. A url that cannot be used is a failure of the family WS_E_URL_. ws+unix is never
- * proxied. Since 0.1. */
+ * proxied. */
 WS_MUST_USE int ws_dialer_set_proxy(ws_dialer *dialer, const char *url, ws_error **error);
 
 /* Dials through the proxies that the environment names: http_proxy for ws, https_proxy for wss,
@@ -420,12 +399,12 @@ WS_MUST_USE int ws_dialer_set_proxy(ws_dialer *dialer, const char *url, ws_error
  * REQUEST_METHOD is set, as under CGI); never to localhost and loopback addresses, nor to what
  * no_proxy lists: hosts with all names below them, .domain for those alone, addresses, networks
  * (10.0.0.0/8), each with :port if wanted, or *. The environment is read by this call and not
- * again. A variable that cannot be used is told by the dial that would use it. Since 0.1. */
+ * again. A variable that cannot be used is told by the dial that would use it. */
 WS_MUST_USE int ws_dialer_set_proxy_from_env(ws_dialer *dialer, ws_error **error);
 
 /* Adds a header field to the CONNECT request to an http or https proxy, never to the server's.
  * Proxy-Authorization replaces user and password of the proxy's address; Host is refused
- * (WS_E_OPTION_HEADER_RESERVED). Else as ws_dialer_add_header. Since 0.1. */
+ * (WS_E_OPTION_HEADER_RESERVED). Else as ws_dialer_add_header. */
 WS_MUST_USE int ws_dialer_add_proxy_header(ws_dialer *dialer, const char *name, const char *value,
                                            ws_error **error);
 
@@ -439,7 +418,7 @@ typedef ptrdiff_t (*ws_connect_fn)(void *user, const char *host, int port, int t
  * given what ws_dialer_route tells, the proxy's host if there is one, and runs in the dialing
  * thread, so in several at once if several dial; a token does not end it. It must return: no
  * exception, no longjmp. callback and user must stay usable until the dialer is freed or given
- * another, and the dials that have begun are over. Since 0.1. */
+ * another, and the dials that have begun are over. */
 WS_MUST_USE int ws_dialer_set_connect_callback(ws_dialer *dialer, ws_connect_fn callback,
                                                void *user, ws_error **error);
 
@@ -447,61 +426,54 @@ WS_MUST_USE int ws_dialer_set_connect_callback(ws_dialer *dialer, ws_connect_fn 
  * the dialer has one for it, else of the address; for ws+unix the socket's path and port 0. host
  * gets the string with its NUL, size bytes at most: 256 are always enough, WS_E_USAGE_LENGTH if it
  * does not fit. Over what is connected there the exchange with the proxy runs by itself. dialer
- * NULL is the defaults. Since 0.1. */
+ * NULL is the defaults. */
 WS_MUST_USE int ws_dialer_route(const ws_dialer *dialer, const char *url, char *host, size_t size,
                                 int *port, ws_error **error);
 
 /* ---- Facts about a connection ---------------------------------------------------------------- */
 
 /* The address that took the connection, without user and password, and the last one where redirects
- * were followed: "wss://host:8443/path?query", a default port left out. NULL for NULL. Lives as
- * long as the connection. Since 0.1. */
+ * were followed: "wss://host:8443/path?query", a default port left out. NULL for NULL. */
 const char *ws_url(const ws_conn *conn);
 
 /* The redirect number index (from 0, in their order) that led to the connection: the address that
- * answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the last.
- * Lives as long as the connection. Since 0.1. */
+ * answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the
+ * last. */
 const char *ws_redirect(const ws_conn *conn, size_t index, int *status);
 
-/* The HTTP status of the server's answer, which is 101; 0 for NULL. Since 0.1. */
+/* The HTTP status of the server's answer, which is 101; 0 for NULL. */
 int ws_response_status(const ws_conn *conn);
 
 /* A header field of the server's answer: the value of the field number index (from 0) among those
- * of that name, any case; NULL behind the last. Lives as long as the connection. Since 0.1. */
+ * of that name, any case; NULL behind the last. */
 const char *ws_response_header(const ws_conn *conn, const char *name, size_t index);
 
 /* The header field of the server's answer at that position (from 0, as they came): its value, and
- * its name, in the server's spelling, in *name; NULL and NULL behind the last. name may be NULL.
- * Both live as long as the connection. Since 0.1. */
+ * its name, in the server's spelling, in *name; NULL and NULL behind the last. name may be NULL. */
 const char *ws_response_header_at(const ws_conn *conn, size_t position, const char **name);
 
-/* Our end of the connection, "127.0.0.1:54321" or "[::1]:54321"; NULL on a unix socket. Lives as
- * long as the connection. Since 0.1. */
+/* Our end of the connection, "127.0.0.1:54321" or "[::1]:54321"; NULL on a unix socket. */
 const char *ws_local_address(const ws_conn *conn);
 
-/* The address that took the connection, written as ws_local_address does; NULL on a unix socket.
- * Lives as long as the connection. Since 0.1. */
+/* The address that took the connection, written as ws_local_address does; NULL on a unix socket. */
 const char *ws_peer_address(const ws_conn *conn);
 
-/* "TLSv1.3" or "TLSv1.2"; NULL without TLS. Lives as long as the connection. Since 0.1. */
+/* "TLSv1.3" or "TLSv1.2"; NULL without TLS. */
 const char *ws_tls_version(const ws_conn *conn);
 
-/* The cipher suite's name, such as "TLS13_AES_256_GCM_SHA384"; NULL without TLS. Lives as long as
- * the connection. Since 0.1. */
+/* The cipher suite's name, such as "TLS13_AES_256_GCM_SHA384"; NULL without TLS. */
 const char *ws_tls_cipher(const ws_conn *conn);
 
 /* The extensions that were agreed, as the server answered: "permessage-deflate" and its parameters,
- * such as "permessage-deflate; client_max_window_bits=12"; "" when there are none, and for NULL.
- * Lives as long as the connection. Since 0.1. */
+ * such as "permessage-deflate; client_max_window_bits=12"; "" when there are none, and for NULL. */
 WS_NONNULL const char *ws_extensions(const ws_conn *conn);
 
 /* How the connection ended: the peer's close code, 1005 for a close without one, 1006 for a lost
- * connection, the code that we sent for a violation; 0 while it lives, and for NULL. Since 0.1. */
+ * connection, the code that we sent for a violation; 0 while it lives, and for NULL. */
 int ws_close_code(const ws_conn *conn);
 
 /* The peer's close reason, UTF-8, "" when it gave none, and its length in *len (it may hold NUL;
- * one more is behind it). NULL and 0 while the connection lives. len may be NULL. Lives as long as
- * the connection. Since 0.1. */
+ * one more is behind it). NULL and 0 while the connection lives. len may be NULL. */
 const char *ws_close_reason(const ws_conn *conn, size_t *len);
 
 /* The dial explained, for people: each address that was tried, the phases with their times, the
@@ -509,11 +481,11 @@ const char *ws_close_reason(const ws_conn *conn, size_t *len);
  * commands it; for redirects every hop. Plain text in lines of at most 100 columns, whose words may
  * change between versions. Masked are user and password and the values of what looks like a
  * credential: Authorization, cookies, tokens. NULL without ws_dialer_set_transcript, before the
- * handshake is through, and for NULL. Lives as long as the connection. Since 0.1. */
+ * handshake is through, and for NULL. */
 const char *ws_transcript(const ws_conn *conn);
 
 /* A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as
- * long as there is none. Since 0.1. */
+ * long as there is none. */
 WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **error);
 
 /* For ws_stat. */
@@ -538,35 +510,32 @@ WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **e
 
 /* ---- More about messages --------------------------------------------------------------------- */
 
-/* Limits received messages to that many bytes from the next frame on; 0 is no limit. As
- * ws_dialer_set_max_message, for this connection. Since 0.1. */
+/* As ws_dialer_set_max_message, for this connection and from the next frame on. */
 WS_MUST_USE int ws_set_max_message(ws_conn *conn, size_t bytes, ws_error **error);
 
 /* Switches the compression of our messages off (on is 0) or on from the next one on, at that level,
  * 1 to 9, or 0 for the dialer's (WS_E_OPTION_VALUE). Where none was agreed it changes nothing. For
- * one message there is WS_UNCOMPRESSED. What the server compresses is inflated in any case. Since
- * 0.1. */
+ * one message there is WS_UNCOMPRESSED. What the server compresses is inflated in any case. */
 WS_MUST_USE int ws_set_compression(ws_conn *conn, int on, int level, ws_error **error);
 
 /* Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
  * need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown.
- * Results as for ws_send. Since 0.1. */
+ * Results as for ws_send. */
 WS_MUST_USE int ws_ping(ws_conn *conn, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
 /* Sends a pong that nobody asked for, with at most 125 bytes: a sign of life. Pings are answered by
- * ws_recv without it. Arguments and results as for ws_ping. Since 0.1. */
+ * ws_recv without it. Arguments and results as for ws_ping. */
 WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
-/* Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is,
- * and it is kept. Since 0.1. */
+/* Writes what WS_PENDING left inside. WS_OK: nothing is left; WS_AGAIN, WS_TIMEOUT: some is. */
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
 
 /* Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv
  * goes on with messages until the peer's close comes, and nothing limits the wait for that. Never
  * waits. WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come,
- * before. After it ws_close waits for the end. Since 0.1. */
+ * before. After it ws_close waits for the end. */
 WS_MUST_USE int ws_start_close(ws_conn *conn, int code, const char *reason, ws_error **error);
 
 /* ---- Many messages at once ------------------------------------------------------------------- */
@@ -575,12 +544,11 @@ WS_MUST_USE int ws_start_close(ws_conn *conn, int code, const char *reason, ws_e
  * are here already, without another system call, until their payloads would be over max_bytes or
  * they are max_messages; 0 is no limit (what is here is seldom more than 256 KiB). A message over
  * max_bytes comes alone. Answers as ws_recv: messages first, an end or a failure behind them with
- * the next call. May be mixed with ws_recv. Since 0.1. */
+ * the next call. May be mixed with ws_recv. */
 WS_MUST_USE int ws_recv_batch(ws_conn *conn, int timeout_ms, size_t max_bytes, size_t max_messages,
                               ws_batch *out, ws_error **error);
 
-/* Gives the memory of a batch back and makes it WS_BATCH_INIT again. One that was never filled, or
- * freed already, is fine; so is NULL. Since 0.1. */
+/* As ws_message_free, for a batch. */
 void ws_batch_free(ws_batch *batch);
 
 /* Sends count messages in as few system calls as possible, one for many small ones. They lie as in
@@ -588,7 +556,7 @@ void ws_batch_free(ws_batch *batch);
  * last ends, kinds WS_TEXT or WS_BINARY for each; all are checked before anything is sent. Each is
  * taken whole or not at all. *taken, which may be NULL, is how many were, whatever the answer:
  * WS_OK or WS_PENDING for all of them, else as ws_send answers for the first that was not; go on
- * with kinds + *taken, data and offsets + *taken. Since 0.1. */
+ * with kinds + *taken, data and offsets + *taken. */
 WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const void *data,
                               const size_t *offsets, size_t count, int timeout_ms, size_t *taken,
                               ws_error **error);
@@ -600,7 +568,7 @@ WS_MUST_USE int ws_send_batch(ws_conn *conn, const unsigned char *kinds, const v
  * next fragment goes on with it. Until the last one ws_send and ws_send_batch wait their time, and
  * fail with WS_NOWAIT (WS_E_USAGE_STATE), so do not call them from the thread that is to send the
  * rest; pings, pongs and ws_close go between. Each fragment is taken whole or not at all, results
- * as for ws_send. Text may be cut inside a character. Since 0.1. */
+ * as for ws_send. Text may be cut inside a character. */
 WS_MUST_USE int ws_send_fragment(ws_conn *conn, int kind, const void *data, size_t len,
                                  int is_final, int timeout_ms, ws_error **error);
 
@@ -610,7 +578,7 @@ WS_MUST_USE int ws_send_fragment(ws_conn *conn, int kind, const void *data, size
  * ws_recv; any but WS_OK sets *len, *kind and *is_final to 0. size 0 is WS_E_USAGE_LENGTH, and so
  * are less than 125 where control frames are delivered, which come whole between pieces. Text is
  * checked as it comes and may be cut inside a character; the message limit counts it all. Inside a
- * message that was begun by this ws_recv and ws_recv_batch fail (WS_E_USAGE_STATE). Since 0.1. */
+ * message that was begun by this ws_recv and ws_recv_batch fail (WS_E_USAGE_STATE). */
 WS_MUST_USE int ws_recv_into(ws_conn *conn, int timeout_ms, void *buffer, size_t size, size_t *len,
                              int *kind, int *is_final, ws_error **error);
 
@@ -621,8 +589,7 @@ WS_MUST_USE int ws_recv_into(ws_conn *conn, int timeout_ms, void *buffer, size_t
  * in two bytes, the higher first, and the reason), in order with the others, and before a message
  * that they come in the middle of. auto_pong 0: pings are not answered but by ws_pong. auto_close
  * 0: the peer's close is answered by ws_close, or the connection is shut after 5 s; a message in
- * fragments may be ended before. WS_CLOSED comes behind the close either way. The defaults are 0,
- * 1, 1. Since 0.1. */
+ * fragments may be ended before. WS_CLOSED comes behind the close either way. Defaults: 0, 1, 1. */
 WS_MUST_USE int ws_set_control(ws_conn *conn, int deliver, int auto_pong, int auto_close,
                                ws_error **error);
 
@@ -633,13 +600,13 @@ WS_MUST_USE int ws_set_control(ws_conn *conn, int deliver, int auto_pong, int au
  * no longer than ws_timeout. docs/event-loops.md has it at length. */
 
 /* The descriptor to wait on in poll, epoll and the like; nobody else may read, write or close it.
- * The same until ws_conn_free. -1 over memory and for NULL. Since 0.1. */
+ * The same until ws_conn_free. -1 over memory and for NULL. */
 ptrdiff_t ws_fd(const ws_conn *conn);
 
 /* What to wait for before the next call is worth it: WS_WANT_READ and WS_WANT_WRITE are the
  * descriptor's directions. With WS_WANT_BUFFERED a call would progress without it, so do not wait;
  * with it and without WS_WANT_READ messages wait to be taken and nothing more is read meanwhile. 0:
- * the end has come and was told, or conn is NULL. Ask anew before every wait. Since 0.1. */
+ * the end has come and was told, or conn is NULL. Ask anew before every wait. */
 int ws_wants(const ws_conn *conn);
 
 /* The bits of ws_wants. */
@@ -649,14 +616,14 @@ int ws_wants(const ws_conn *conn);
 
 /* How long to wait at the most before ws_process is to be called whatever the descriptor says: the
  * milliseconds, rounded up, to the next ping or to the limit of a pong, of the handshake or of the
- * close. -1: as long as you like, and for NULL. Ask anew before every wait. Since 0.1. */
+ * close. -1: as long as you like, and for NULL. Ask anew before every wait. */
 int ws_timeout(const ws_conn *conn);
 
 /* Does what can be done now without a message being delivered, and never waits: writes, answers
  * pings, sends its own, keeps time limits, carries the handshake on. It reads ahead, as far as
  * ws_dialer_set_read_ahead allows; ws_recv gives the messages out. WS_OK: nothing is left to do
  * now. WS_AGAIN: the handshake, the close or unsent bytes wait for what ws_wants says. WS_CLOSED or
- * the failure: the connection is over and every message was taken. Since 0.1. */
+ * the failure: the connection is over and every message was taken. */
 WS_MUST_USE int ws_process(ws_conn *conn, ws_error **error);
 
 /* ---- Bring your own socket, or your own bytes ------------------------------------------------ */
@@ -665,7 +632,7 @@ WS_MUST_USE int ws_process(ws_conn *conn, ws_error **error);
  * handshake. url says what to ask for, nothing is resolved. The socket may be in either mode and
  * stays in it. When *out is set it belongs to the connection; when *out is NULL it is still the
  * caller's, open. With WS_NOWAIT the answer may be WS_AGAIN, with *out set: ws_handshake carries
- * on. Since 0.1. */
+ * on. */
 WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *dialer, int timeout_ms,
                            ws_conn **out, ws_error **error);
 
@@ -673,21 +640,21 @@ WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *diale
  * and has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any
  * failure of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake
  * that never waits have 45 s; over memory WS_FOREVER, which does not wait there either, lifts that
- * limit. Until it is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1. */
+ * limit. Until it is open the calls that move messages fail (WS_E_USAGE_STATE). */
 WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
 
 /* For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake
  * fails with WS_E_REDIRECT, *out is a dialer with the same decisions for the dial to
  * ws_error_location, and for that one: it knows the redirects so far, and leaves behind what must
- * stay. The caller connects anew, dials with it, and frees it. Any other error is WS_E_USAGE_STATE.
- * Since 0.1. */
+ * stay. The caller connects anew, dials with it, and frees it. Any other error is
+ * WS_E_USAGE_STATE. */
 WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redirect, ws_dialer **out,
                                  ws_error **error);
 
 /* As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none
  * for ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
  * WS_AGAIN and *out is set: move bytes with ws_output and ws_input, and call ws_handshake until it
- * is WS_OK. Since 0.1. */
+ * is WS_OK. */
 WS_MUST_USE int ws_dial_memory(const char *url, const ws_dialer *dialer, ws_conn **out,
                                ws_error **error);
 
@@ -695,122 +662,114 @@ WS_MUST_USE int ws_dial_memory(const char *url, const ws_dialer *dialer, ws_conn
  * caller's to fill until ws_input_done, whatever other calls do meanwhile, and costs memory for so
  * long: ask when there is something to read. One thread moves input. NULL and 0 when nothing is to
  * be read now: messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has
- * come, or the connection is not over memory. Since 0.1. */
+ * come, or the connection is not over memory. */
 void *ws_input(ws_conn *conn, size_t *room);
 
 /* Over memory: n bytes were put into the room that ws_input gave, which is given back by this. 0 is
- * the end of what comes, with or without room. ws_recv or ws_process looks at the bytes. Since
- * 0.1. */
+ * the end of what comes, with or without room. ws_recv or ws_process looks at the bytes. */
 WS_MUST_USE int ws_input_done(ws_conn *conn, size_t n, ws_error **error);
 
 /* Over memory: bytes to be written to the peer, *len of them. They stay where they are until
  * ws_output_done, whatever other calls do meanwhile. One thread moves output. NULL and 0 when there
  * is nothing to write now, or the connection is not over memory. After the end too, until there is
- * nothing: the close frame is among them. Since 0.1. */
+ * nothing: the close frame is among them. */
 const void *ws_output(ws_conn *conn, size_t *len);
 
-/* Over memory: the first n bytes of what ws_output showed were written; it shows the others next.
- * Since 0.1. */
+/* Over memory: the first n bytes of what ws_output showed were written. */
 WS_MUST_USE int ws_output_done(ws_conn *conn, size_t n, ws_error **error);
 
 /* ---- Cancelling ------------------------------------------------------------------------------ */
 
-/* A token that is not fired; the caller's, until ws_cancel_free. Fails when there is no descriptor
- * for it (WS_E_IO). Since 0.1. */
+/* A token that is not fired; the caller's, until ws_cancel_free. Without a descriptor: WS_E_IO. */
 WS_MUST_USE int ws_cancel_new(ws_cancel **out, ws_error **error);
 
 /* Ends every waiting call that has the token, now and until ws_cancel_reset: a dial with
  * WS_E_CANCELLED, any other with WS_CANCELLED, which loses nothing. A call with WS_NOWAIT does not
  * wait and is not ended. Any thread may fire, and a signal handler too: errno stays as it is.
- * Firing a fired token does nothing, and neither does NULL. Since 0.1. */
+ * Firing a fired token does nothing, and neither does NULL. */
 void ws_cancel_fire(const ws_cancel *cancel);
 
-/* Makes the token as new, for the next use. Only when every call that it ended has returned, or
- * some of them may go on. NULL is fine. Since 0.1. */
+/* Makes the token as new: when every call that it ended has returned, or some may go on. */
 void ws_cancel_reset(const ws_cancel *cancel);
 
-/* Drops the caller's share of the token: dialers and connections that have it keep it, fired or
- * not, as long as they need it. NULL is fine. Since 0.1. */
+/* Drops the caller's share; dialers and connections that have the token keep it. NULL is fine. */
 void ws_cancel_free(ws_cancel *cancel);
 
-/* Gives the dialer's later dials a token, and every waiting call on their connections; NULL takes
- * it away again. Since 0.1. */
+/* Gives the dialer's later dials and their connections' waiting calls a token; NULL takes it
+ * away. */
 WS_MUST_USE int ws_dialer_set_cancel(ws_dialer *dialer, const ws_cancel *cancel, ws_error **error);
 
 /* Gives the connection another token, or with NULL none. It counts for the calls that begin later;
- * a call that waits already keeps the one it began with. Since 0.1. */
+ * a call that waits already keeps the one it began with. */
 WS_MUST_USE int ws_set_cancel(ws_conn *conn, const ws_cancel *cancel, ws_error **error);
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
-/* What happened: the WS_E_ number that the failed call answered. 0 for NULL. Since 0.1. */
+/* What happened: the WS_E_ number that the failed call answered. 0 for NULL. */
 int ws_error_code(const ws_error *error);
 
 /* Where it happened: a WS_PHASE_ number; ws_phase_name has a word for it. A dial that ran out of
- * time tells here what it was waiting for. 0 for NULL. Since 0.1. */
+ * time tells here what it was waiting for. 0 for NULL. */
 int ws_error_phase(const ws_error *error);
 
 /* A sentence for people, UTF-8: host, phase and cause, such as "wss://api.example:443: TLS:
- * certificate expired on 2026-01-02". It never holds passwords, and its words may change between
- * versions. Lives as long as the error; "" for NULL. Since 0.1. */
+ * certificate expired on 2026-01-02". It never holds passwords, its words may change. "" for
+ * NULL. */
 WS_NONNULL const char *ws_error_message(const ws_error *error);
 
-/* The errno of the system call that failed, or 0 when none did. Since 0.1. */
+/* The errno of the system call that failed, or 0 when none did. */
 int ws_error_os_error(const ws_error *error);
 
 /* The close code that belongs to the failure: what we sent for a violation (1002, 1007, 1009), 1006
- * for a lost connection, 0 when there is none. Since 0.1. */
+ * for a lost connection, 0 when there is none. */
 int ws_error_close_code(const ws_error *error);
 
 /* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
- * WS_E_REDIRECT; 0 for any other failure. Since 0.1. */
+ * WS_E_REDIRECT; 0 for any other failure. */
 int ws_error_http_status(const ws_error *error);
 
 /* A header field of the answer that rejected the handshake: the value of the field number index
- * (from 0) among those of that name, any case. NULL behind the last, and for any other failure.
- * Lives as long as the error. Since 0.1. */
+ * (from 0) among those of that name, any case. NULL behind the last, and for any other failure. */
 const char *ws_error_http_header(const ws_error *error, const char *name, size_t index);
 
 /* The header field at that position (from 0, as they came) of the answer that rejected the
  * handshake: its value, and its name, in the server's spelling, in *name; NULL and NULL behind the
- * last, and for any other failure. name may be NULL. Both live as long as the error. Since 0.1. */
+ * last, and for any other failure. name may be NULL. */
 const char *ws_error_http_header_at(const ws_error *error, size_t position, const char **name);
 
 /* The start of the body of the answer that rejected the handshake, without its transfer coding, and
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
- * failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1. */
+ * failure. len may be NULL. no NUL behind it. */
 const void *ws_error_http_body(const ws_error *error, size_t *len);
 
 /* Where the redirect points that the dial failed with, as an address to dial: for WS_E_REDIRECT and
- * WS_E_REDIRECT_LIMIT. NULL for any other failure. Lives as long as the error. Since 0.1. */
+ * WS_E_REDIRECT_LIMIT. NULL for any other failure. */
 const char *ws_error_location(const ws_error *error);
 
 /* As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
- * when it is WS_E_REDIRECT or one of its kin. Since 0.1. */
+ * when it is WS_E_REDIRECT or one of its kin. */
 const char *ws_error_redirect(const ws_error *error, size_t index, int *status);
 
 /* As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin,
- * and for any other failure. Lives as long as the error. Since 0.1. */
+ * and for any other failure. */
 const char *ws_error_transcript(const ws_error *error);
 
-/* Frees an error. NULL is fine. Since 0.1. */
+/* Frees an error. NULL is fine. */
 void ws_error_free(ws_error *error);
 
-/* What a number that a function answered means, in a few words: a result or a WS_E_ failure. The
- * text is static. An error's own sentence, ws_error_message, says more. Since 0.1. */
+/* What an answered number means in a few words, static ones; ws_error_message says more. */
 WS_NONNULL const char *ws_strerror(int code);
 
-/* A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. Since
- * 0.1. */
+/* A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. */
 WS_NONNULL const char *ws_phase_name(int phase);
 
 /* ---- Version --------------------------------------------------------------------------------- */
 
-/* The version of the library that runs, such as "0.1.0". The text is static. Since 0.1. */
+/* The version of the library that runs, such as "0.1.0". The text is static. */
 WS_NONNULL const char *ws_version(void);
 
 /* The version of the library that runs as a number to compare with WS_VERSION_NUMBER, the version
- * of the header that was compiled with: major * 1000000 + minor * 1000 + patch. Since 0.1. */
+ * of the header that was compiled with: major * 1000000 + minor * 1000 + patch. */
 int ws_version_number(void);
 
 #define WS_VERSION_NUMBER 1000 /* The version of this header: major * 1000000 + minor * 1000 + patch */

@@ -47,13 +47,13 @@ fn map_of_the_header() -> String {
     map
 }
 
-/// The version at the end of a function's manual.
+/// The version at the end of a function's manual; what says none has been there from the beginning.
 fn since(name: &str) -> (u32, u32) {
     let call = format!("{name}(");
     let is_declared = |item: &&str| item.rsplit("*/").next().is_some_and(|code| code.contains(&call));
     let item = GENERATED.split("\n\n").find(is_declared).unwrap_or_else(|| panic!("{name} is not declared"));
     let mut words = item.split_whitespace().skip_while(|word| *word != "Since").skip(1).filter(|word| *word != "*");
-    let version = words.next().unwrap_or_else(|| panic!("{name}: since when?"));
+    let Some(version) = words.next() else { return (0, 1) };
     let (major, minor) = version.trim_end_matches('.').split_once('.').expect("a version");
     (major.parse().expect("a major version"), minor.parse().expect("a minor version"))
 }
@@ -72,7 +72,7 @@ fn the_list_of_exports_is_what_the_header_declares() {
 
 #[test]
 fn the_header_reads_well() {
-    assert!(GENERATED.lines().count() <= 1000, "{} lines", GENERATED.lines().count());
+    assert!(GENERATED.lines().count() <= 900, "{} lines", GENERATED.lines().count());
     for (number, line) in GENERATED.lines().enumerate() {
         let width = if line.starts_with("#define") { 108 } else { 100 };
         assert!(line.len() <= width, "line {} is too long", number + 1);

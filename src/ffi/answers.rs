@@ -66,8 +66,7 @@ impl CookieJar for Hooks {
 /// makes each of them a WS_E_REJECTED. http and https in Location stand for ws and wss. Where scheme,
 /// host or port change, user and password, Authorization, Cookie, Host, the server name and the client
 /// certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE), a bad Location
-/// (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow.
-/// The time of the dial is for all of it. Since 0.1.
+/// (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time is for all.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_max_redirects(
@@ -90,9 +89,7 @@ pub unsafe extern "C" fn ws_dialer_set_max_redirects(
 /// would, into room bytes with a NUL, and answers its length, 0 or less for none; when that is room or
 /// more it is called again with enough. store gets each Set-Cookie of an answer, whatever the answer.
 /// url is "https://host/path?query" for wss, http for ws. Both run in the thread that dials (or is in
-/// ws_handshake) while it does, several at once when several threads dial; their strings are for the
-/// call alone, and they may call anything but functions of that connection. Either may be NULL; user is
-/// handed to them and must live as long as the dialer and handshakes under way. Since 0.1.
+/// ws_handshake) while it does, several at once when several threads dial; their strings are for the call alone. Neither may call functions of that connection; either may be NULL. user is handed to them and must outlive the dialer and handshakes under way.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_cookie_hooks(
@@ -119,7 +116,7 @@ pub unsafe extern "C" fn ws_dialer_set_cookie_hooks(
 /// For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake fails
 /// with WS_E_REDIRECT, *out is a dialer with the same decisions for the dial to ws_error_location, and
 /// for that one: it knows the redirects so far, and leaves behind what must stay. The caller connects
-/// anew, dials with it, and frees it. Any other error is WS_E_USAGE_STATE. Since 0.1.
+/// anew, dials with it, and frees it. Any other error is WS_E_USAGE_STATE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_follow(
@@ -141,8 +138,7 @@ pub unsafe extern "C" fn ws_dialer_follow(
 }
 
 /// The address that took the connection, without user and password, and the last one where redirects
-/// were followed: "wss://host:8443/path?query", a default port left out. NULL for NULL. Lives as long as
-/// the connection. Since 0.1.
+/// were followed: "wss://host:8443/path?query", a default port left out. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_url(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the address is used.
@@ -150,8 +146,7 @@ pub unsafe extern "C" fn ws_url(conn: *const ws_conn) -> *const c_char {
 }
 
 /// The redirect number index (from 0, in their order) that led to the connection: the address that
-/// answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the last. Lives
-/// as long as the connection. Since 0.1.
+/// answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_redirect(conn: *const ws_conn, index: usize, status: *mut c_int) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the address is used; `status` is NULL or may be written.
@@ -163,7 +158,7 @@ pub unsafe extern "C" fn ws_redirect(conn: *const ws_conn, index: usize, status:
 }
 
 /// Where the redirect points that the dial failed with, as an address to dial: for WS_E_REDIRECT and
-/// WS_E_REDIRECT_LIMIT. NULL for any other failure. Lives as long as the error. Since 0.1.
+/// WS_E_REDIRECT_LIMIT. NULL for any other failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_location(error: *const ws_error) -> *const c_char {
     // SAFETY: NULL or an error that is not freed while the address is used.
@@ -171,7 +166,7 @@ pub unsafe extern "C" fn ws_error_location(error: *const ws_error) -> *const c_c
 }
 
 /// As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
-/// when it is WS_E_REDIRECT or one of its kin. Since 0.1.
+/// when it is WS_E_REDIRECT or one of its kin.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_redirect(error: *const ws_error, index: usize, status: *mut c_int) -> *const c_char {
     // SAFETY: NULL or an error that is not freed while the address is used; `status` is NULL or may be written.
@@ -183,7 +178,7 @@ pub unsafe extern "C" fn ws_error_redirect(error: *const ws_error, index: usize,
 }
 
 /// With on not 0 connections keep what ws_transcript tells: some hundred bytes each, secrets among them.
-/// Unless set they do not; what a failed dial did is kept with its error in any case. Since 0.1.
+/// Unless set they do not; what a failed dial did is kept with its error in any case.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_transcript(
@@ -207,7 +202,6 @@ pub unsafe extern "C" fn ws_dialer_set_transcript(
 /// for redirects every hop. Plain text in lines of at most 100 columns, whose words may change between
 /// versions. Masked are user and password and the values of what looks like a credential: Authorization,
 /// cookies, tokens. NULL without ws_dialer_set_transcript, before the handshake is through, and for NULL.
-/// Lives as long as the connection. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_transcript(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the text is used.
@@ -215,7 +209,7 @@ pub unsafe extern "C" fn ws_transcript(conn: *const ws_conn) -> *const c_char {
 }
 
 /// As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin, and
-/// for any other failure. Lives as long as the error. Since 0.1.
+/// for any other failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_transcript(error: *const ws_error) -> *const c_char {
     // SAFETY: NULL or an error that is not freed while the text is used.

@@ -89,7 +89,7 @@ impl ws_batch {
 /// here already, without another system call, until their payloads would be over max_bytes or they are
 /// max_messages; 0 is no limit (what is here is seldom more than 256 KiB). A message over max_bytes comes
 /// alone. Answers as ws_recv: messages first, an end or a failure behind them with the next call. May be
-/// mixed with ws_recv. Since 0.1.
+/// mixed with ws_recv.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_recv_batch(
@@ -116,8 +116,7 @@ pub unsafe extern "C" fn ws_recv_batch(
     }
 }
 
-/// Gives the memory of a batch back and makes it WS_BATCH_INIT again. One that was never filled, or freed
-/// already, is fine; so is NULL. Since 0.1.
+/// As ws_message_free, for a batch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_batch_free(batch: *mut ws_batch) {
     guard::plain((), || {
@@ -136,7 +135,7 @@ pub unsafe extern "C" fn ws_batch_free(batch: *mut ws_batch) {
 /// ends, kinds WS_TEXT or WS_BINARY for each; all are checked before anything is sent. Each is taken whole
 /// or not at all. *taken, which may be NULL, is how many were, whatever the answer: WS_OK or WS_PENDING for
 /// all of them, else as ws_send answers for the first that was not; go on with kinds + *taken, data and
-/// offsets + *taken. Since 0.1.
+/// offsets + *taken.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_send_batch(

@@ -9,15 +9,13 @@ use super::error::ws_error;
 use super::guard;
 use crate::client::{Cancel, Outcome};
 
-/// A cancel token: from ws_cancel_new, to be freed with ws_cancel_free. While it is fired, every waiting
-/// call that it was given to ends. It owns one file descriptor; one may serve a thousand connections.
+/// A cancel token: from ws_cancel_new, to be freed with ws_cancel_free. While it is fired, every waiting call that has it ends. It owns one descriptor and may serve a thousand connections.
 #[derive(Debug)]
 pub struct ws_cancel {
     token: Arc<Cancel>,
 }
 
-/// A token that is not fired; the caller's, until ws_cancel_free. Fails when there is no descriptor for
-/// it (WS_E_IO). Since 0.1.
+/// A token that is not fired; the caller's, until ws_cancel_free. Without a descriptor: WS_E_IO.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_cancel_new(out: *mut *mut ws_cancel, error: *mut *mut ws_error) -> c_int {
@@ -34,31 +32,28 @@ pub unsafe extern "C" fn ws_cancel_new(out: *mut *mut ws_cancel, error: *mut *mu
 /// Ends every waiting call that has the token, now and until ws_cancel_reset: a dial with
 /// WS_E_CANCELLED, any other with WS_CANCELLED, which loses nothing. A call with WS_NOWAIT does not wait
 /// and is not ended. Any thread may fire, and a signal handler too: errno stays as it is. Firing a fired
-/// token does nothing, and neither does NULL. Since 0.1.
+/// token does nothing, and neither does NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_cancel_fire(cancel: *const ws_cancel) {
     // SAFETY: NULL or a token that is not freed during the call.
     unsafe { guard::in_signal(cancel, |cancel| cancel.token.fire()) }
 }
 
-/// Makes the token as new, for the next use. Only when every call that it ended has returned, or some of
-/// them may go on. NULL is fine. Since 0.1.
+/// Makes the token as new: when every call that it ended has returned, or some may go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_cancel_reset(cancel: *const ws_cancel) {
     // SAFETY: NULL or a token that is not freed during the call.
     unsafe { guard::fact(cancel, (), |cancel| cancel.token.reset()) }
 }
 
-/// Drops the caller's share of the token: dialers and connections that have it keep it, fired or not, as
-/// long as they need it. NULL is fine. Since 0.1.
+/// Drops the caller's share; dialers and connections that have the token keep it. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_cancel_free(cancel: *mut ws_cancel) {
     // SAFETY: NULL or a token that the caller uses no more.
     unsafe { guard::free(cancel) }
 }
 
-/// Gives the dialer's later dials a token, and every waiting call on their connections; NULL takes it
-/// away again. Since 0.1.
+/// Gives the dialer's later dials and their connections' waiting calls a token; NULL takes it away.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_cancel(
@@ -77,7 +72,7 @@ pub unsafe extern "C" fn ws_dialer_set_cancel(
 }
 
 /// Gives the connection another token, or with NULL none. It counts for the calls that begin later; a
-/// call that waits already keeps the one it began with. Since 0.1.
+/// call that waits already keeps the one it began with.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_cancel(

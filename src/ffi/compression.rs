@@ -30,7 +30,7 @@ fn natural(name: &str, value: c_int) -> Result<u32, Error> {
 
 /// With on not 0 permessage-deflate (RFC 7692) is offered; it is not unless switched on. A server is free
 /// not to choose it, which is no failure: ws_extensions tells. docs/compression.md has the costs, and
-/// when not to use it. Since 0.1.
+/// when not to use it.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_compression(
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn ws_dialer_set_compression(
 /// WS_DEFLATE_* together. 0 for client_window_bits lets the server limit our window, 0 for
 /// server_window_bits asks for nothing; so it is unless set. A server that chooses the extension and
 /// does not grant what was asked for fails the dial (WS_E_HANDSHAKE_EXTENSION). With a window of 8 bits
-/// our messages leave uncompressed. Other values are WS_E_OPTION_VALUE. Since 0.1.
+/// our messages leave uncompressed. Other values are WS_E_OPTION_VALUE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_compression_params(
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn ws_dialer_set_compression_params(
 
 /// How our messages are compressed: level 1 (fastest) to 9 (smallest), mem_level 1 (least memory) to 9, 0
 /// for the defaults, which are 6 and 8; other values are WS_E_OPTION_VALUE. Messages under threshold
-/// bytes are not compressed; 128 unless set. Since 0.1.
+/// bytes are not compressed; 128 unless set.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_compression_level(
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn ws_dialer_set_compression_level(
 
 /// Switches the compression of our messages off (on is 0) or on from the next one on, at that level, 1 to
 /// 9, or 0 for the dialer's (WS_E_OPTION_VALUE). Where none was agreed it changes nothing. For one
-/// message there is WS_UNCOMPRESSED. What the server compresses is inflated in any case. Since 0.1.
+/// message there is WS_UNCOMPRESSED. What the server compresses is inflated in any case.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_compression(
@@ -120,8 +120,7 @@ pub unsafe extern "C" fn ws_set_compression(
 }
 
 /// The extensions that were agreed, as the server answered: "permessage-deflate" and its parameters, such
-/// as "permessage-deflate; client_max_window_bits=12"; "" when there are none, and for NULL. Lives as
-/// long as the connection. Since 0.1.
+/// as "permessage-deflate; client_max_window_bits=12"; "" when there are none, and for NULL.
 /// cbindgen:prefix=WS_NONNULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_extensions(conn: *const ws_conn) -> *const c_char {

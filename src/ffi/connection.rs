@@ -140,7 +140,7 @@ fn close_code(code: c_int) -> Result<u16, Error> {
 /// WS_OK sets *out, the caller's until ws_conn_free. A failure sets it to NULL: WS_E_TIMEOUT when the
 /// time ran out (ws_error_phase tells in what), WS_E_REJECTED when the server said no
 /// (ws_error_http_status and its neighbours tell more), or what was wrong. A message that came right
-/// behind the server's answer is not lost. Since 0.1.
+/// behind the server's answer is not lost.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial(
@@ -166,8 +166,7 @@ pub unsafe extern "C" fn ws_dial(
     }
 }
 
-/// The subprotocol that the server picked among those offered; "" when it picked none, and for NULL.
-/// Lives as long as the connection. Since 0.1.
+/// The subprotocol that the server picked among those offered; "" for none.
 /// cbindgen:prefix=WS_NONNULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_subprotocol(conn: *const ws_conn) -> *const c_char {
@@ -183,7 +182,7 @@ pub unsafe extern "C" fn ws_subprotocol(conn: *const ws_conn) -> *const c_char {
 /// WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL when
 /// len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any
 /// later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise.
-/// WS_CLOSED: the connection has ended, or ws_close was called. Since 0.1.
+/// WS_CLOSED: the connection has ended, or ws_close was called.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_send(
@@ -213,7 +212,7 @@ pub unsafe extern "C" fn ws_send(
 /// closes. One thread at a time: a second one gets WS_E_USAGE_RECEIVER. WS_AGAIN (with WS_NOWAIT) and
 /// WS_TIMEOUT lose nothing, a message that has begun goes on with the next call. WS_CLOSED: the peer's
 /// close has come and was answered; ws_close_code tells why. A failure of the connection comes after
-/// the messages that came before it, and every later call answers it too. Since 0.1.
+/// the messages that came before it, and every later call answers it too.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_recv(
@@ -247,7 +246,7 @@ pub unsafe extern "C" fn ws_recv(
 /// the wait and get the same answer. It wakes who waits in ws_recv and ws_send; messages that it has to
 /// read over are dropped; it frees nothing. WS_OK: both close frames have passed. WS_TIMEOUT: the
 /// peer's did not come, the connection is shut all the same. WS_AGAIN: with WS_NOWAIT, it goes on; call
-/// again. A failure that was there before stays the answer. Since 0.1.
+/// again. A failure that was there before stays the answer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_close(
     conn: *mut ws_conn,
@@ -271,7 +270,7 @@ pub unsafe extern "C" fn ws_close(
 /// Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv goes
 /// on with messages until the peer's close comes, and nothing limits the wait for that. Never waits.
 /// WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come, before. After
-/// it ws_close waits for the end. Since 0.1.
+/// it ws_close waits for the end.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_start_close(
@@ -294,7 +293,7 @@ pub unsafe extern "C" fn ws_start_close(
 
 /// Frees a connection and closes its descriptor; never waits. A connection that was not closed before
 /// is cut. No other call on it may be under way or follow: this is the only function of which that is
-/// asked. In a forked child only the child's descriptor is closed. NULL is fine. Since 0.1.
+/// asked. In a forked child only the child's descriptor is closed. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_free(conn: *mut ws_conn) {
     // SAFETY: NULL or a connection that nobody uses any more.
@@ -303,7 +302,7 @@ pub unsafe extern "C" fn ws_conn_free(conn: *mut ws_conn) {
 
 /// Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
 /// need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown. Results
-/// as for ws_send. Since 0.1.
+/// as for ws_send.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_ping(
@@ -324,7 +323,7 @@ pub unsafe extern "C" fn ws_ping(
 }
 
 /// Sends a pong that nobody asked for, with at most 125 bytes: a sign of life. Pings are answered by
-/// ws_recv without it. Arguments and results as for ws_ping. Since 0.1.
+/// ws_recv without it. Arguments and results as for ws_ping.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_pong(
@@ -344,8 +343,7 @@ pub unsafe extern "C" fn ws_pong(
     }
 }
 
-/// Writes what WS_PENDING left inside. WS_OK: nothing is left. WS_AGAIN, WS_TIMEOUT: something is, and
-/// it is kept. Since 0.1.
+/// Writes what WS_PENDING left inside. WS_OK: nothing is left; WS_AGAIN, WS_TIMEOUT: some is.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_flush(conn: *mut ws_conn, timeout_ms: c_int, error: *mut *mut ws_error) -> c_int {
@@ -358,8 +356,7 @@ pub unsafe extern "C" fn ws_flush(conn: *mut ws_conn, timeout_ms: c_int, error: 
     }
 }
 
-/// Limits received messages to that many bytes from the next frame on; 0 is no limit. As
-/// ws_dialer_set_max_message, for this connection. Since 0.1.
+/// As ws_dialer_set_max_message, for this connection and from the next frame on.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_max_message(conn: *mut ws_conn, bytes: usize, error: *mut *mut ws_error) -> c_int {
@@ -374,7 +371,7 @@ pub unsafe extern "C" fn ws_set_max_message(conn: *mut ws_conn, bytes: usize, er
 }
 
 /// How the connection ended: the peer's close code, 1005 for a close without one, 1006 for a lost
-/// connection, the code that we sent for a violation; 0 while it lives, and for NULL. Since 0.1.
+/// connection, the code that we sent for a violation; 0 while it lives, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_close_code(conn: *const ws_conn) -> c_int {
     // SAFETY: NULL or a connection that is not freed during the call.
@@ -382,8 +379,7 @@ pub unsafe extern "C" fn ws_close_code(conn: *const ws_conn) -> c_int {
 }
 
 /// The peer's close reason, UTF-8, "" when it gave none, and its length in *len (it may hold NUL; one
-/// more is behind it). NULL and 0 while the connection lives. len may be NULL. Lives as long as the
-/// connection. Since 0.1.
+/// more is behind it). NULL and 0 while the connection lives. len may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_close_reason(conn: *const ws_conn, len: *mut usize) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while its reason is used; `len` is NULL or may be written.
@@ -394,7 +390,7 @@ pub unsafe extern "C" fn ws_close_reason(conn: *const ws_conn, len: *mut usize) 
     }
 }
 
-/// The HTTP status of the server's answer, which is 101; 0 for NULL. Since 0.1.
+/// The HTTP status of the server's answer, which is 101; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_response_status(conn: *const ws_conn) -> c_int {
     // SAFETY: NULL or a connection that is not freed during the call.
@@ -402,7 +398,7 @@ pub unsafe extern "C" fn ws_response_status(conn: *const ws_conn) -> c_int {
 }
 
 /// A header field of the server's answer: the value of the field number index (from 0) among those of
-/// that name, any case; NULL behind the last. Lives as long as the connection. Since 0.1.
+/// that name, any case; NULL behind the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_response_header(conn: *const ws_conn, name: *const c_char, index: usize) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the value is used; NULL or a string.
@@ -414,8 +410,7 @@ pub unsafe extern "C" fn ws_response_header(conn: *const ws_conn, name: *const c
 }
 
 /// The header field of the server's answer at that position (from 0, as they came): its value, and its
-/// name, in the server's spelling, in *name; NULL and NULL behind the last. name may be NULL. Both live
-/// as long as the connection. Since 0.1.
+/// name, in the server's spelling, in *name; NULL and NULL behind the last. name may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_response_header_at(
     conn: *const ws_conn,
@@ -430,8 +425,7 @@ pub unsafe extern "C" fn ws_response_header_at(
     }
 }
 
-/// Our end of the connection, "127.0.0.1:54321" or "[::1]:54321"; NULL on a unix socket. Lives as long
-/// as the connection. Since 0.1.
+/// Our end of the connection, "127.0.0.1:54321" or "[::1]:54321"; NULL on a unix socket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_local_address(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the address is used.
@@ -443,8 +437,7 @@ pub unsafe extern "C" fn ws_local_address(conn: *const ws_conn) -> *const c_char
     }
 }
 
-/// The address that took the connection, written as ws_local_address does; NULL on a unix socket. Lives
-/// as long as the connection. Since 0.1.
+/// The address that took the connection, written as ws_local_address does; NULL on a unix socket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_peer_address(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the address is used.
@@ -456,15 +449,14 @@ pub unsafe extern "C" fn ws_peer_address(conn: *const ws_conn) -> *const c_char 
     }
 }
 
-/// "TLSv1.3" or "TLSv1.2"; NULL without TLS. Lives as long as the connection. Since 0.1.
+/// "TLSv1.3" or "TLSv1.2"; NULL without TLS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_tls_version(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the name is used.
     unsafe { guard::fact(conn, ptr::null(), |conn| pointer(conn.tls().map(|(version, _)| version))) }
 }
 
-/// The cipher suite's name, such as "TLS13_AES_256_GCM_SHA384"; NULL without TLS. Lives as long as the
-/// connection. Since 0.1.
+/// The cipher suite's name, such as "TLS13_AES_256_GCM_SHA384"; NULL without TLS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_tls_cipher(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the name is used.

@@ -66,14 +66,14 @@ fn interval(name: &str, ms: c_int) -> Result<u64, Error> {
 }
 
 /// A dialer with the defaults: no subprotocols, no extra headers, the operating system's trust roots,
-/// messages of at most 64 MiB. The caller's, until ws_dialer_free. Since 0.1.
+/// messages of at most 64 MiB. The caller's, until ws_dialer_free.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_new() -> *mut ws_dialer {
     guard::make(|| ws_dialer::new(Client::new(Dialer::new())))
 }
 
-/// Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine. Since 0.1.
+/// Frees a dialer. Dials that are under way and connections that it made go on. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_free(dialer: *mut ws_dialer) {
     // SAFETY: NULL or a dialer that nobody uses any more.
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn ws_dialer_free(dialer: *mut ws_dialer) {
 }
 
 /// Offers a subprotocol, behind those offered before; ws_subprotocol tells what the server picked. It
-/// must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL). Since 0.1.
+/// must be an HTTP token and not offered already (WS_E_OPTION_SUBPROTOCOL).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_add_subprotocol(
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn ws_dialer_add_subprotocol(
 }
 
 /// With on not 0 a dial fails with WS_E_HANDSHAKE_NO_SUBPROTOCOL when the server picks none of those
-/// offered. RFC 6455 allows a server to do so, and it is no failure unless set here. Since 0.1.
+/// offered. RFC 6455 allows a server to do so, and it is no failure unless set here.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_require_subprotocol(
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn ws_dialer_require_subprotocol(
 /// Adds a header field to the request, such as Authorization, Cookie or Origin; spelling and order are
 /// kept, and a name may come several times. Names are HTTP tokens, values hold no CR, LF or NUL
 /// (WS_E_OPTION_HEADER). Upgrade, Connection and the Sec-WebSocket- fields of the handshake are refused
-/// (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address. Since 0.1.
+/// (WS_E_OPTION_HEADER_RESERVED); Host replaces the one of the address.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_add_header(
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn ws_dialer_add_header(
 }
 
 /// Limits received messages to that many bytes; 0 is no limit, 64 MiB unless set. A longer message ends
-/// the connection with close code 1009 and WS_E_LIMIT_MESSAGE. Since 0.1.
+/// the connection with close code 1009 and WS_E_LIMIT_MESSAGE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_max_message(
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn ws_dialer_set_max_message(
 }
 
 /// Keeps at most that many bytes of the body when the server rejects the handshake, for
-/// ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE). Since 0.1.
+/// ws_error_http_body; 1 KiB unless set, at most 16 MiB (WS_E_OPTION_VALUE).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_max_rejection_body(
@@ -181,8 +181,7 @@ pub unsafe extern "C" fn ws_dialer_set_max_rejection_body(
     }
 }
 
-/// The most that one system call reads and writes, in bytes; 0 is the default, else 1 KiB to 16 MiB
-/// (WS_E_OPTION_VALUE). It limits no message. Since 0.1.
+/// The most that one system call reads and writes; 0 is the default, else 1 KiB to 16 MiB.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_buffer_sizes(
@@ -202,7 +201,7 @@ pub unsafe extern "C" fn ws_dialer_set_buffer_sizes(
 /// Sends a ping every ping_ms milliseconds and awaits its pong for pong_ms more: later than that, with
 /// nothing else come from the peer either, the connection ends with WS_E_ABNORMAL_PING. 0 for ping_ms is
 /// no pings (the default), 0 for pong_ms no limit; a day each at the most (WS_E_OPTION_VALUE). There is
-/// no thread behind it: somebody must be in ws_recv, or call ws_process in time (ws_timeout). Since 0.1.
+/// no thread behind it: somebody must be in ws_recv, or call ws_process in time (ws_timeout).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_keepalive(
@@ -222,8 +221,7 @@ pub unsafe extern "C" fn ws_dialer_set_keepalive(
 }
 
 /// How far ws_process reads ahead when nobody takes the messages: until so many messages, or so many
-/// bytes of them, wait for ws_recv; then the peer has to wait too. 16 and 1 MiB unless set; one message
-/// is always read. Since 0.1.
+/// bytes of them, wait for ws_recv; then the peer waits. 16 and 1 MiB unless set, at least one.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_read_ahead(
@@ -243,8 +241,7 @@ pub unsafe extern "C" fn ws_dialer_set_read_ahead(
     }
 }
 
-/// With on not 0 pings, pongs and closes come as messages too; ws_set_control has it at length, and
-/// changes it for one connection. Since 0.1.
+/// With on not 0 pings, pongs and closes come as messages too: see ws_set_control.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_control_delivery(
@@ -263,7 +260,7 @@ pub unsafe extern "C" fn ws_dialer_set_control_delivery(
     }
 }
 
-/// With on 0 pings are not answered but by ws_pong; unless set they are. Since 0.1.
+/// With on 0 pings are not answered but by ws_pong; unless set they are.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_auto_pong(
@@ -284,7 +281,7 @@ pub unsafe extern "C" fn ws_dialer_set_auto_pong(
 
 /// With on not 0 a signal that the program handles ends a wait: a dial with WS_E_INTERRUPTED, any other
 /// call with WS_INTERRUPTED, which loses nothing. Unless set, waits go on after a signal. It may also be
-/// told without a signal, every 50 ms, while the wait is for another thread. Since 0.1.
+/// told without a signal, every 50 ms, while the wait is for another thread.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_interruptible(

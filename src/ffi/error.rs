@@ -55,7 +55,7 @@ impl ws_error {
     }
 }
 
-/// What happened: the WS_E_ number that the failed call answered. 0 for NULL. Since 0.1.
+/// What happened: the WS_E_ number that the failed call answered. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_code(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn ws_error_code(error: *const ws_error) -> c_int {
 }
 
 /// Where it happened: a WS_PHASE_ number; ws_phase_name has a word for it. A dial that ran out of time
-/// tells here what it was waiting for. 0 for NULL. Since 0.1.
+/// tells here what it was waiting for. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_phase(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.
@@ -71,8 +71,7 @@ pub unsafe extern "C" fn ws_error_phase(error: *const ws_error) -> c_int {
 }
 
 /// A sentence for people, UTF-8: host, phase and cause, such as
-/// "wss://api.example:443: TLS: certificate expired on 2026-01-02". It never holds passwords, and its
-/// words may change between versions. Lives as long as the error; "" for NULL. Since 0.1.
+/// "wss://api.example:443: TLS: certificate expired on 2026-01-02". It never holds passwords, its words may change. "" for NULL.
 /// cbindgen:prefix=WS_NONNULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_message(error: *const ws_error) -> *const c_char {
@@ -80,7 +79,7 @@ pub unsafe extern "C" fn ws_error_message(error: *const ws_error) -> *const c_ch
     unsafe { guard::fact(error, c"".as_ptr(), |error| error.message.as_ptr()) }
 }
 
-/// The errno of the system call that failed, or 0 when none did. Since 0.1.
+/// The errno of the system call that failed, or 0 when none did.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_os_error(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.
@@ -88,7 +87,7 @@ pub unsafe extern "C" fn ws_error_os_error(error: *const ws_error) -> c_int {
 }
 
 /// The close code that belongs to the failure: what we sent for a violation (1002, 1007, 1009), 1006
-/// for a lost connection, 0 when there is none. Since 0.1.
+/// for a lost connection, 0 when there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_close_code(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.
@@ -96,7 +95,7 @@ pub unsafe extern "C" fn ws_error_close_code(error: *const ws_error) -> c_int {
 }
 
 /// The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
-/// WS_E_REDIRECT; 0 for any other failure. Since 0.1.
+/// WS_E_REDIRECT; 0 for any other failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_status(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.
@@ -104,8 +103,7 @@ pub unsafe extern "C" fn ws_error_http_status(error: *const ws_error) -> c_int {
 }
 
 /// A header field of the answer that rejected the handshake: the value of the field number index (from
-/// 0) among those of that name, any case. NULL behind the last, and for any other failure. Lives as
-/// long as the error. Since 0.1.
+/// 0) among those of that name, any case. NULL behind the last, and for any other failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_header(
     error: *const ws_error,
@@ -123,7 +121,7 @@ pub unsafe extern "C" fn ws_error_http_header(
 
 /// The header field at that position (from 0, as they came) of the answer that rejected the handshake:
 /// its value, and its name, in the server's spelling, in *name; NULL and NULL behind the last, and for
-/// any other failure. name may be NULL. Both live as long as the error. Since 0.1.
+/// any other failure. name may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_header_at(
     error: *const ws_error,
@@ -143,7 +141,7 @@ pub unsafe extern "C" fn ws_error_http_header_at(
 
 /// The start of the body of the answer that rejected the handshake, without its transfer coding, and
 /// its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
-/// failure. len may be NULL. Lives as long as the error; no NUL behind it. Since 0.1.
+/// failure. len may be NULL. no NUL behind it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_body(error: *const ws_error, len: *mut usize) -> *const c_void {
     // SAFETY: NULL or an error that is not freed while the body is used; `len` is NULL or may be written.
@@ -154,7 +152,7 @@ pub unsafe extern "C" fn ws_error_http_body(error: *const ws_error, len: *mut us
     }
 }
 
-/// Frees an error. NULL is fine. Since 0.1.
+/// Frees an error. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_free(error: *mut ws_error) {
     // SAFETY: NULL or an error that nobody uses any more.

@@ -18,7 +18,7 @@ pub(super) const PATIENCE: c_int = 16;
 /// the next ws_recv into the same struct uses it again, ws_message_free gives it back, once. It is
 /// independent of the connection, is not copied by assignment (two structs, one memory), and one thread
 /// uses it at a time. After any result but WS_OK data is NULL, len and kind are 0, and the memory stays
-/// for the next call. The layout is final; what is named private is not yours.
+/// for the next call. The layout is final, the private part not yours.
 #[repr(C)]
 #[derive(Debug)]
 pub struct ws_message {
@@ -108,7 +108,7 @@ impl ws_message {
 }
 
 /// Gives the memory of a message back and makes it WS_MESSAGE_INIT again, ready for another ws_recv. A
-/// message that was never filled, or freed already, is fine; so is NULL. Since 0.1.
+/// message that was never filled, or freed already, is fine; so is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_message_free(message: *mut ws_message) {
     guard::plain((), || {

@@ -13,7 +13,7 @@ use crate::client::{Outcome, Piece};
 /// fragment goes on with it. Until the last one ws_send and ws_send_batch wait their time, and fail with
 /// WS_NOWAIT (WS_E_USAGE_STATE), so do not call them from the thread that is to send the rest; pings,
 /// pongs and ws_close go between. Each fragment is taken whole or not at all, results as for ws_send.
-/// Text may be cut inside a character. Since 0.1.
+/// Text may be cut inside a character.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_send_fragment(
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn ws_send_fragment(
 /// WS_OK sets *len, *kind and *is_final to 0. size 0 is WS_E_USAGE_LENGTH, and so are less than 125 where
 /// control frames are delivered, which come whole between pieces. Text is checked as it comes and may be
 /// cut inside a character; the message limit counts it all. Inside a message that was begun by this
-/// ws_recv and ws_recv_batch fail (WS_E_USAGE_STATE). Since 0.1.
+/// ws_recv and ws_recv_batch fail (WS_E_USAGE_STATE).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_recv_into(
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn ws_recv_into(
 /// the higher first, and the reason), in order with the others, and before a message that they come in
 /// the middle of. auto_pong 0: pings are not answered but by ws_pong. auto_close 0: the peer's close is
 /// answered by ws_close, or the connection is shut after 5 s; a message in fragments may be ended before.
-/// WS_CLOSED comes behind the close either way. The defaults are 0, 1, 1. Since 0.1.
+/// WS_CLOSED comes behind the close either way. Defaults: 0, 1, 1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_set_control(

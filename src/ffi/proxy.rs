@@ -18,7 +18,7 @@ use crate::target::Endpoint;
 /// "scheme://user:password@host:port", %-escaped: http (CONNECT; port 80 unless told), https (CONNECT in
 /// TLS; 443), socks5 (names are resolved here; 1080) or socks5h (names are resolved by the proxy; 1080);
 /// without a scheme it is http. TLS with the proxy trusts the dialer's roots and always verifies. A url
-/// that cannot be used is a failure of the family WS_E_URL_. ws+unix is never proxied. Since 0.1.
+/// that cannot be used is a failure of the family WS_E_URL_. ws+unix is never proxied.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_proxy(
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn ws_dialer_set_proxy(
 /// REQUEST_METHOD is set, as under CGI); never to localhost and loopback addresses, nor to what no_proxy
 /// lists: hosts with all names below them, .domain for those alone, addresses, networks (10.0.0.0/8), each
 /// with :port if wanted, or *. The environment is read by this call and not again. A variable that cannot
-/// be used is told by the dial that would use it. Since 0.1.
+/// be used is told by the dial that would use it.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_proxy_from_env(dialer: *mut ws_dialer, error: *mut *mut ws_error) -> c_int {
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn ws_dialer_set_proxy_from_env(dialer: *mut ws_dialer, er
 
 /// Adds a header field to the CONNECT request to an http or https proxy, never to the server's.
 /// Proxy-Authorization replaces user and password of the proxy's address; Host is refused
-/// (WS_E_OPTION_HEADER_RESERVED). Else as ws_dialer_add_header. Since 0.1.
+/// (WS_E_OPTION_HEADER_RESERVED). Else as ws_dialer_add_header.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_add_proxy_header(
@@ -88,7 +88,7 @@ pub type ws_connect_fn =
 /// what ws_dialer_route tells, the proxy's host if there is one, and runs in the dialing thread, so in
 /// several at once if several dial; a token does not end it. It must return: no exception, no longjmp.
 /// callback and user must stay usable until the dialer is freed or given another, and the dials that
-/// have begun are over. Since 0.1.
+/// have begun are over.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_connect_callback(
@@ -117,7 +117,6 @@ pub unsafe extern "C" fn ws_dialer_set_connect_callback(
 /// dialer has one for it, else of the address; for ws+unix the socket's path and port 0. host gets the
 /// string with its NUL, size bytes at most: 256 are always enough, WS_E_USAGE_LENGTH if it does not fit.
 /// Over what is connected there the exchange with the proxy runs by itself. dialer NULL is the defaults.
-/// Since 0.1.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_route(

@@ -285,8 +285,7 @@ pub const WS_E_ABNORMAL_PING: c_int = -803;
 /// A fault inside the library.
 pub const WS_E_INTERNAL: c_int = -901;
 
-/// What a number that a function answered means, in a few words: a result or a WS_E_ failure. The
-/// text is static. An error's own sentence, ws_error_message, says more. Since 0.1.
+/// What an answered number means in a few words, static ones; ws_error_message says more.
 /// cbindgen:prefix=WS_NONNULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_strerror(code: c_int) -> *const c_char {
@@ -299,7 +298,7 @@ pub unsafe extern "C" fn ws_strerror(code: c_int) -> *const c_char {
     })
 }
 
-/// A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static. Since 0.1.
+/// A phase of ws_error_phase in a word, such as "connect" or "TLS". The text is static.
 /// cbindgen:prefix=WS_NONNULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_phase_name(phase: c_int) -> *const c_char {
@@ -311,7 +310,7 @@ pub unsafe extern "C" fn ws_phase_name(phase: c_int) -> *const c_char {
     })
 }
 
-/// The version of the library that runs, such as "0.1.0". The text is static. Since 0.1.
+/// The version of the library that runs, such as "0.1.0". The text is static.
 /// cbindgen:prefix=WS_NONNULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_version() -> *const c_char {
@@ -319,7 +318,7 @@ pub unsafe extern "C" fn ws_version() -> *const c_char {
 }
 
 /// The version of the library that runs as a number to compare with WS_VERSION_NUMBER, the version of
-/// the header that was compiled with: major * 1000000 + minor * 1000 + patch. Since 0.1.
+/// the header that was compiled with: major * 1000000 + minor * 1000 + patch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_version_number() -> c_int {
     guard::plain(0, || WS_VERSION_NUMBER)

@@ -19,7 +19,7 @@ unsafe fn file_name<'a>(name: &str, path: *const c_char) -> Result<&'a Path, Err
 }
 
 /// Trusts the certificates of a PEM file beside those trusted already. The file is read now
-/// (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1.
+/// (WS_E_OPTION_FILE, WS_E_OPTION_PEM).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_add_ca_file(
@@ -37,8 +37,7 @@ pub unsafe extern "C" fn ws_dialer_add_ca_file(
     }
 }
 
-/// Trusts the certificates in len bytes of PEM beside those trusted already (WS_E_OPTION_PEM). The
-/// bytes are not kept. Since 0.1.
+/// Trusts the certificates in len bytes of PEM beside those trusted already (WS_E_OPTION_PEM).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_add_ca_pem(
@@ -57,8 +56,7 @@ pub unsafe extern "C" fn ws_dialer_add_ca_pem(
     }
 }
 
-/// Whether the operating system's trust roots count, beside those added: yes unless on is 0, which
-/// leaves the added ones alone. Since 0.1.
+/// Whether the operating system's trust roots count beside those added: yes unless on is 0.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_use_system_roots(
@@ -77,8 +75,7 @@ pub unsafe extern "C" fn ws_dialer_use_system_roots(
     }
 }
 
-/// Sends and checks this name in TLS instead of the host of the address (WS_E_OPTION_VALUE when it can
-/// be no name of a server). Since 0.1.
+/// Sends and checks this name in TLS instead of the address's host (WS_E_OPTION_VALUE).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_server_name(
@@ -99,7 +96,7 @@ pub unsafe extern "C" fn ws_dialer_set_server_name(
 /// Trusts the certificates of the PEM files in a directory beside those trusted already. It is read now:
 /// every regular file in it and every link to one, whatever its name. Passed over are names that begin
 /// with a dot, directories, and files without a certificate; a broken one, and a directory without any
-/// certificate, are failures (WS_E_OPTION_FILE, WS_E_OPTION_PEM). Since 0.1.
+/// certificate, are failures (WS_E_OPTION_FILE, WS_E_OPTION_PEM).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_add_ca_dir(
@@ -120,7 +117,7 @@ pub unsafe extern "C" fn ws_dialer_add_ca_dir(
 /// Shows this certificate when the server asks for one. cert is a PEM file with the certificate first,
 /// then those that lead to an authority; key is the file of its private key (PKCS#8, PKCS#1 or SEC1,
 /// without a password), NULL when it is in the same file. Both are read now: WS_E_OPTION_FILE,
-/// WS_E_OPTION_PEM, and WS_E_OPTION_KEY for a key that does not fit. Since 0.1.
+/// WS_E_OPTION_PEM, and WS_E_OPTION_KEY for a key that does not fit.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_client_cert_file(
@@ -140,8 +137,7 @@ pub unsafe extern "C" fn ws_dialer_set_client_cert_file(
     }
 }
 
-/// The same from PEM in memory; key NULL with key_len 0 when the key is in cert. Nothing is kept of the
-/// caller's memory. Since 0.1.
+/// The same from PEM in memory; key NULL with key_len 0 when the key is in cert. 
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_client_cert_pem(
@@ -164,8 +160,7 @@ pub unsafe extern "C" fn ws_dialer_set_client_cert_pem(
     }
 }
 
-/// The lowest version of TLS to be taken: WS_TLS_1_2 (the default) or WS_TLS_1_3; older ones are never
-/// spoken (WS_E_OPTION_VALUE). Since 0.1.
+/// The lowest version of TLS to be taken: WS_TLS_1_2 (the default) or WS_TLS_1_3.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_min_tls(
@@ -186,7 +181,7 @@ pub unsafe extern "C" fn ws_dialer_set_min_tls(
 
 /// Appends the secrets of every TLS connection to a file, for tshark or Wireshark: who reads it can read
 /// and forge what was sent. Made with mode 0600 when it is not there, opened now (WS_E_OPTION_FILE); NULL
-/// writes no more. The environment (SSLKEYLOGFILE) is never asked. Since 0.1.
+/// writes no more. The environment (SSLKEYLOGFILE) is never asked.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_key_log_file(
@@ -206,7 +201,7 @@ pub unsafe extern "C" fn ws_dialer_set_key_log_file(
 
 /// DANGEROUS. With on not 0 any certificate of anybody is taken for the server's: whoever sits between
 /// can read and change everything. For a laboratory; to trust one self-signed server, add its certificate
-/// with ws_dialer_add_ca_file instead. Since 0.1.
+/// with ws_dialer_add_ca_file instead.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_insecure_skip_verify(

@@ -24,7 +24,7 @@ fn milliseconds(time: Duration) -> c_int {
 }
 
 /// The descriptor to wait on in poll, epoll and the like; nobody else may read, write or close it. The
-/// same until ws_conn_free. -1 over memory and for NULL. Since 0.1.
+/// same until ws_conn_free. -1 over memory and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_fd(conn: *const ws_conn) -> isize {
     // SAFETY: NULL or a connection that is not freed during the call.
@@ -34,7 +34,7 @@ pub unsafe extern "C" fn ws_fd(conn: *const ws_conn) -> isize {
 /// What to wait for before the next call is worth it: WS_WANT_READ and WS_WANT_WRITE are the
 /// descriptor's directions. With WS_WANT_BUFFERED a call would progress without it, so do not wait; with
 /// it and without WS_WANT_READ messages wait to be taken and nothing more is read meanwhile. 0: the end
-/// has come and was told, or conn is NULL. Ask anew before every wait. Since 0.1.
+/// has come and was told, or conn is NULL. Ask anew before every wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_wants(conn: *const ws_conn) -> c_int {
     // SAFETY: NULL or a connection that is not freed during the call.
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn ws_wants(conn: *const ws_conn) -> c_int {
 
 /// How long to wait at the most before ws_process is to be called whatever the descriptor says: the
 /// milliseconds, rounded up, to the next ping or to the limit of a pong, of the handshake or of the
-/// close. -1: as long as you like, and for NULL. Ask anew before every wait. Since 0.1.
+/// close. -1: as long as you like, and for NULL. Ask anew before every wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_timeout(conn: *const ws_conn) -> c_int {
     // SAFETY: NULL or a connection that is not freed during the call.
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn ws_timeout(conn: *const ws_conn) -> c_int {
 /// sends its own, keeps time limits, carries the handshake on. It reads ahead, as far as
 /// ws_dialer_set_read_ahead allows; ws_recv gives the messages out. WS_OK: nothing is left to do now.
 /// WS_AGAIN: the handshake, the close or unsent bytes wait for what ws_wants says. WS_CLOSED or the
-/// failure: the connection is over and every message was taken. Since 0.1.
+/// failure: the connection is over and every message was taken.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_process(conn: *mut ws_conn, error: *mut *mut ws_error) -> c_int {
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn ws_process(conn: *mut ws_conn, error: *mut *mut ws_erro
 /// As ws_dial, over a connected stream socket of the caller's: TLS if url says wss, then the handshake.
 /// url says what to ask for, nothing is resolved. The socket may be in either mode and stays in it. When
 /// *out is set it belongs to the connection; when *out is NULL it is still the caller's, open. With
-/// WS_NOWAIT the answer may be WS_AGAIN, with *out set: ws_handshake carries on. Since 0.1.
+/// WS_NOWAIT the answer may be WS_AGAIN, with *out set: ws_handshake carries on.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial_fd(
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn ws_dial_fd(
 /// As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none for
 /// ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
 /// WS_AGAIN and *out is set: move bytes with ws_output and ws_input, and call ws_handshake until it is
-/// WS_OK. Since 0.1.
+/// WS_OK.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial_memory(
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn ws_dial_memory(
 /// has been if it was. WS_AGAIN: with WS_NOWAIT; wait for what ws_wants says and call again. Any failure
 /// of ws_dial is final, WS_E_TIMEOUT when the time runs out too; WS_DEFAULT and a handshake that never
 /// waits have 45 s; over memory WS_FOREVER, which does not wait there either, lifts that limit. Until it
-/// is open the calls that move messages fail (WS_E_USAGE_STATE). Since 0.1.
+/// is open the calls that move messages fail (WS_E_USAGE_STATE).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_handshake(conn: *mut ws_conn, timeout_ms: c_int, error: *mut *mut ws_error) -> c_int {
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn ws_handshake(conn: *mut ws_conn, timeout_ms: c_int, err
 /// caller's to fill until ws_input_done, whatever other calls do meanwhile, and costs memory for so
 /// long: ask when there is something to read. One thread moves input. NULL and 0 when nothing is to be
 /// read now: messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has come, or
-/// the connection is not over memory. Since 0.1.
+/// the connection is not over memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_input(conn: *mut ws_conn, room: *mut usize) -> *mut c_void {
     // SAFETY: NULL or a connection that is not freed while the room is used; `room` is NULL or may be written.
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn ws_input(conn: *mut ws_conn, room: *mut usize) -> *mut 
 }
 
 /// Over memory: n bytes were put into the room that ws_input gave, which is given back by this. 0 is the
-/// end of what comes, with or without room. ws_recv or ws_process looks at the bytes. Since 0.1.
+/// end of what comes, with or without room. ws_recv or ws_process looks at the bytes.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_input_done(conn: *mut ws_conn, n: usize, error: *mut *mut ws_error) -> c_int {
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn ws_input_done(conn: *mut ws_conn, n: usize, error: *mut
 /// Over memory: bytes to be written to the peer, *len of them. They stay where they are until
 /// ws_output_done, whatever other calls do meanwhile. One thread moves output. NULL and 0 when there is
 /// nothing to write now, or the connection is not over memory. After the end too, until there is
-/// nothing: the close frame is among them. Since 0.1.
+/// nothing: the close frame is among them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_output(conn: *mut ws_conn, len: *mut usize) -> *const c_void {
     // SAFETY: NULL or a connection that is not freed while the bytes are used; `len` is NULL or may be written.
@@ -192,8 +192,7 @@ pub unsafe extern "C" fn ws_output(conn: *mut ws_conn, len: *mut usize) -> *cons
     }
 }
 
-/// Over memory: the first n bytes of what ws_output showed were written; it shows the others next.
-/// Since 0.1.
+/// Over memory: the first n bytes of what ws_output showed were written.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_output_done(conn: *mut ws_conn, n: usize, error: *mut *mut ws_error) -> c_int {
@@ -207,7 +206,7 @@ pub unsafe extern "C" fn ws_output_done(conn: *mut ws_conn, n: usize, error: *mu
 }
 
 /// A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as long as
-/// there is none. Since 0.1.
+/// there is none.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_stat(conn: *const ws_conn, id: c_int, out: *mut u64, error: *mut *mut ws_error) -> c_int {
