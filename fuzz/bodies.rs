@@ -55,6 +55,30 @@ pub(crate) fn answer(data: &[u8]) {
     assert_ne!(conn.handshake(), WS_AGAIN, "the end of the stream ends the handshake");
 }
 
+/// A proxy's answers, then a server's.
+pub(crate) fn proxy(data: &[u8]) {
+    let Some((&first, data)) = data.split_first() else { return };
+    let kinds = [
+        c"http://127.0.0.1:1",
+        c"http://user:password@[::1]:1",
+        c"socks5://127.0.0.1:1",
+        c"socks5h://user:password@proxy:1",
+    ];
+    let mut dialer = Dialer::new();
+    dialer.proxy(kinds[usize::from(first) % kinds.len()]);
+    let Some(mut conn) = dialer.dial(c"ws://example.org/") else { return };
+    conn.written();
+    for piece in data.chunks(usize::from(first / 4) + 1) {
+        conn.arrive(piece);
+        conn.written();
+        if conn.handshake() != WS_AGAIN {
+            break;
+        }
+    }
+    conn.arrive(&[]);
+    assert_ne!(conn.handshake(), WS_AGAIN, "the end of the stream ends the handshake");
+}
+
 /// A whole connection: the bytes are what both sides do.
 pub(crate) fn session(data: &[u8]) {
     let Some((&options, mut data)) = data.split_first() else { return };
@@ -77,24 +101,25 @@ pub(crate) fn session(data: &[u8]) {
                     conn.arrive(piece);
                 }
             }
-            160..=175 => drop(conn.recv()),
+            160..=175 => ignore(conn.recv()),
             176..=183 => conn.recv_batch(&mut batch, usize::from(op - 176) * 64),
-            184..=191 => drop(unsafe { ws_process(conn.0, null_mut()) }),
+            184..=191 => ignore(unsafe { ws_process(conn.0, null_mut()) }),
             252..=255 => conn.recv_into(usize::from(op - 251) * 130),
             248..=251 => {
                 let is_final = i32::from(op & 1);
                 let (kind, text) = if op & 2 == 0 { (WS_TEXT, &b"text"[..]) } else { (0, &b"more"[..]) };
-                unsafe { ws_send_fragment(conn.0, kind, text.as_ptr().cast(), 4, is_final, WS_NOWAIT, null_mut()) };
+                let _ =
+                    unsafe { ws_send_fragment(conn.0, kind, text.as_ptr().cast(), 4, is_final, WS_NOWAIT, null_mut()) };
             }
-            246..=247 => drop(unsafe { ws_set_compression(conn.0, (op & 1).into(), 6, null_mut()) }),
-            245 => drop(unsafe { ws_start_close(conn.0, 1001, null(), null_mut()) }),
-            192..=207 => drop(conn.send(WS_TEXT, &b"a text, a text, a text, a text"[..usize::from(op - 192)])),
-            208..=223 => drop(conn.send(WS_BINARY, &vec![op; usize::from(op - 208) * 40])),
-            224..=231 => {
-                drop(unsafe { ws_ping(conn.0, [op; 7].as_ptr().cast(), usize::from(op - 224), WS_NOWAIT, null_mut()) })
-            }
+            246..=247 => ignore(unsafe { ws_set_compression(conn.0, (op & 1).into(), 6, null_mut()) }),
+            245 => ignore(unsafe { ws_start_close(conn.0, 1001, null(), null_mut()) }),
+            192..=207 => ignore(conn.send(WS_TEXT, &b"a text, a text, a text, a text"[..usize::from(op - 192)])),
+            208..=223 => ignore(conn.send(WS_BINARY, &vec![op; usize::from(op - 208) * 40])),
+            224..=231 => ignore(unsafe {
+                ws_ping(conn.0, [op; 7].as_ptr().cast(), usize::from(op - 224), WS_NOWAIT, null_mut())
+            }),
             232..=235 => {
-                drop(unsafe { ws_close(conn.0, 1000 + i32::from(op - 232), c"why".as_ptr(), WS_NOWAIT, null_mut()) })
+                ignore(unsafe { ws_close(conn.0, 1000 + i32::from(op - 232), c"why".as_ptr(), WS_NOWAIT, null_mut()) })
             }
             236..=239 => wire.take(&conn.part(usize::from(op - 235))),
             240..=243 => drop(unsafe { (ws_wants(conn.0), ws_timeout(conn.0), ws_close_code(conn.0)) }),
@@ -150,6 +175,9 @@ impl Wire {
     }
 }
 
+/// Any answer is fine.
+fn ignore(_answer: i32) {}
+
 struct Dialer(*mut ws_dialer);
 
 // SAFETY of all that follows: the pointers are those that the functions were made for, and live as long as their owner.
@@ -181,6 +209,10 @@ impl Dialer {
         assert_eq!(unsafe { ws_dialer_set_max_message(self.0, bytes, null_mut()) }, WS_OK);
     }
 
+    fn proxy(&mut self, url: &std::ffi::CStr) {
+        assert_eq!(unsafe { ws_dialer_set_proxy(self.0, url.as_ptr(), null_mut()) }, WS_OK);
+    }
+
     fn dial(&self, url: &std::ffi::CStr) -> Option<Conn> {
         let mut conn = null_mut();
         let mut error = null_mut();
@@ -208,7 +240,7 @@ impl Conn {
     /// Bytes from the peer; none is the end.
     fn arrive(&mut self, mut bytes: &[u8]) {
         if bytes.is_empty() {
-            unsafe { ws_input_done(self.0, 0, null_mut()) };
+            ignore(unsafe { ws_input_done(self.0, 0, null_mut()) });
             return;
         }
         while !bytes.is_empty() {

@@ -803,6 +803,15 @@ public:
     dialer &set_buffer_sizes(std::size_t read, std::size_t write) { return set(ws_dialer_set_buffer_sizes, read, write); }
     dialer &set_keepalive(timeout ping, timeout pong) { return set(ws_dialer_set_keepalive, ping.ms(), pong.ms()); }
     dialer &set_read_ahead(std::size_t count, std::size_t size) { return set(ws_dialer_set_read_ahead, count, size); }
+    // http, https, socks5, socks5h, with user and password if need be.
+    dialer &set_proxy(std::string_view url) { return with(ws_dialer_set_proxy, url); }
+    dialer &clear_proxy() { return set(ws_dialer_set_proxy, static_cast<const char *>(nullptr)); }
+    dialer &set_proxy_from_env() { return set(ws_dialer_set_proxy_from_env); }
+    dialer &add_proxy_header(std::string_view name, std::string_view value) {
+        return with(ws_dialer_add_proxy_header, name, value);
+    }
+    // As in C: callback makes the descriptor, or answers -errno, and throws nothing.
+    dialer &set_connect_callback(ws_connect_fn callback, void *user) { return set(ws_dialer_set_connect_callback, callback, user); }
     dialer &set_max_redirects(int most) { return set(ws_dialer_set_max_redirects, most); }
     // The jar must live as long as the dialer, and as handshakes under way.
     dialer &set_cookie_jar(cookie_jar &jar) {
@@ -865,6 +874,21 @@ public:
             return error(code, raw);
         return dialer(out, throws_);
     }
+    // Where to connect to for try_dial_fd and try_dial_memory: host, or with port 0 the path of a unix socket.
+    result<std::pair<std::string, int>> try_route(std::string_view url) const {
+        if (failure_)
+            return failure_;
+        const detail::terminated address(url);
+        if (address.get() == nullptr)
+            return error(WS_E_URL_SYNTAX, nullptr);
+        char host[256] = "";
+        int port = 0;
+        ws_error *raw = nullptr;
+        const int code = ws_dialer_route(get(), address.get(), host, sizeof host, &port, &raw);
+        if (code != WS_OK)
+            return error(code, raw);
+        return std::pair<std::string, int>(host, port);
+    }
     // A connection whose bytes the caller moves; its handshake is under way.
     result<connection> try_dial_memory(std::string_view url) const {
         return made(url, [&](const char *address, ws_conn **out, ws_error **e) {
@@ -877,6 +901,7 @@ public:
         return try_dial_fd(fd, url, wait).value();
     }
     connection dial_memory(std::string_view url) const { return try_dial_memory(url).value(); }
+    std::pair<std::string, int> route(std::string_view url) const { return try_route(url).value(); }
     dialer follow(const error &redirect) const { return try_follow(redirect).value(); }
 #endif
 

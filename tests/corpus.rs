@@ -27,6 +27,11 @@ fn answers() {
 }
 
 #[test]
+fn proxies() {
+    replay("proxy", bodies::proxy);
+}
+
+#[test]
 fn sessions() {
     replay("session", bodies::session);
 }

@@ -54,6 +54,12 @@ const PAGES: &[Page] = &[
         see: &["ws_dialer", "ws_facts"],
     },
     Page {
+        name: "ws_proxy",
+        about: "proxies, and connections made by the caller",
+        sections: &["The way there: proxies, and connections made by the caller"],
+        see: &["ws_dialer", "ws_memory"],
+    },
+    Page {
         name: "ws_facts",
         about: "facts about a connection",
         sections: &["Facts about a connection"],

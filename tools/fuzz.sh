@@ -7,7 +7,7 @@
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(address answer session)
+[ ${#targets[@]} -gt 0 ] || targets=(address answer proxy session)
 [ -x "$BUILD/tools/bin/cargo-fuzz" ] ||
   { echo "building cargo-fuzz (a minute or two)"; quietly cargo-fuzz cargo install --quiet --locked --root "$BUILD/tools" --version '^0.13' cargo-fuzz; }
 PATH=$BUILD/tools/bin:$PATH

@@ -137,7 +137,7 @@ pub unsafe extern "C" fn ws_dialer_set_client_cert_file(
     }
 }
 
-/// The same from PEM in memory; key NULL with key_len 0 when the key is in cert. 
+/// The same from PEM in memory; key NULL with key_len 0 when the key is in cert.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_client_cert_pem(

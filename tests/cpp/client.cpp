@@ -2,6 +2,7 @@
 // as each standard from C++17 on.
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -227,6 +228,18 @@ void a_jar_is_asked_and_may_throw() {
     CHECK(thrown([&] { dialer.follow(wsdial::error()); }) == WS_E_USAGE_NULL);
 }
 
+void the_way_is_told_and_made() {
+    wsdial::dialer dialer;
+    CHECK(dialer.route("wss://example.org/x") == std::make_pair(std::string("example.org"), 443));
+    dialer.set_proxy("http://user:password@[::1]:3128").add_proxy_header("X-Way", "this");
+    CHECK(dialer.route("wss://example.org/x") == std::make_pair(std::string("::1"), 3128));
+    CHECK(thrown([&] { dialer.set_proxy("ftp://example.org"); }) != 0);
+    dialer.clear_proxy().set_proxy_from_env();
+    CHECK(dialer.route("ws://127.0.0.1:81").second == 81);
+    dialer.set_connect_callback([](void *, const char *, int, int) -> std::ptrdiff_t { return -ECONNREFUSED; }, nullptr);
+    CHECK(dialer.try_dial("ws://example.org").failure().code() == WS_E_CONNECT);
+}
+
 void a_loop_sees_every_message_and_the_end(const wsdial::connection &conn) {
     for (int i = 0; i < 10; i++)
         conn.send(std::to_string(i));
@@ -313,6 +326,7 @@ int main(int argc, char **argv) {
     a_dialer_that_throws_nothing_keeps_the_first_failure();
     bytes_may_be_moved_by_the_caller();
     a_jar_is_asked_and_may_throw();
+    the_way_is_told_and_made();
     a_failure_tells_everything(argv[1]);
     a_token_ends_a_wait(argv[1]);
     for (const char *url : {argv[1], argv[2]}) {
