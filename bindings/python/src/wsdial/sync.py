@@ -253,7 +253,7 @@ class reconnect:
     def _proxy(self, uri: str, address: Address, options: Options) -> tuple[str | None, tuple[str, int]]:
         """The proxy's address, if there is one, and where to connect to."""
         there = (address.host, address.port)
-        if options.proxy is None or not hasattr(held, "ws_dialer_route"):  # DEV
+        if options.proxy is None:
             return None, there
         target = route(dialer_for(options.settings(proxy=options.proxy)), uri)
         if isinstance(options.proxy, str):
