@@ -22,6 +22,7 @@ const SOURCES: &[&str] = &[
     "turns",
     "cancel",
     "answers",
+    "proxy",
 ];
 
 /// The longest line of a prototype and of its manual.
@@ -130,7 +131,14 @@ fn table(constants: &[&Constant]) -> String {
 /// The name that a declaration declares.
 fn name_of(item: &str) -> &str {
     let code = if item.contains('{') { item.rsplit('}').next() } else { item.rsplit("*/").next() };
-    let code = code.unwrap_or_default().split('(').next().unwrap_or_default().trim_end_matches(';');
+    let code = code.unwrap_or_default();
+    if code.trim_start().starts_with("typedef")
+        && let Some((_, pointer)) = code.split_once("(*")
+    {
+        // The type of a function of the caller's.
+        return pointer.split(')').next().unwrap_or_default();
+    }
+    let code = code.split('(').next().unwrap_or_default().trim_end_matches(';');
     code.rsplit([' ', '*']).next().unwrap_or_default()
 }
 

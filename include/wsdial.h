@@ -405,6 +405,52 @@ WS_MUST_USE int ws_dialer_set_key_log_file(ws_dialer *dialer, const char *path, 
  * its certificate with ws_dialer_add_ca_file instead. Since 0.1. */
 WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws_error **error);
 
+/* ---- The way there: proxies, and connections made by the caller ------------------------------ */
+
+/* Dials through a proxy from now on, or through none for NULL (the default). url is
+ * "scheme://user:password@host:port", %-escaped: http (CONNECT; port 80 unless told), https
+ * (CONNECT in TLS; 443), socks5 (names are resolved here; 1080) or socks5h (names are resolved by
+ * the proxy; 1080); without a scheme it is http. TLS with the proxy trusts the dialer's roots and
+ * always verifies. A url that cannot be used is a failure of the family WS_E_URL_. ws+unix is never
+ * proxied. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_proxy(ws_dialer *dialer, const char *url, ws_error **error);
+
+/* Dials through the proxies that the environment names: http_proxy for ws, https_proxy for wss,
+ * all_proxy where that one is not set, lower case before upper (HTTP_PROXY is ignored when
+ * REQUEST_METHOD is set, as under CGI); never to localhost and loopback addresses, nor to what
+ * no_proxy lists: hosts with all names below them, .domain for those alone, addresses, networks
+ * (10.0.0.0/8), each with :port if wanted, or *. The environment is read by this call and not
+ * again. A variable that cannot be used is told by the dial that would use it. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_proxy_from_env(ws_dialer *dialer, ws_error **error);
+
+/* Adds a header field to the CONNECT request to an http or https proxy, never to the server's.
+ * Proxy-Authorization replaces user and password of the proxy's address; Host is refused
+ * (WS_E_OPTION_HEADER_RESERVED). Else as ws_dialer_add_header. Since 0.1. */
+WS_MUST_USE int ws_dialer_add_proxy_header(ws_dialer *dialer, const char *name, const char *value,
+                                           ws_error **error);
+
+/* Connects to host (an IP address without brackets, a name, or with port 0 the path of a unix
+ * socket) within timeout_ms (-1: no limit). Answers a connected stream socket, which is the
+ * library's from then on, or -errno: ECANCELED, ETIMEDOUT and EINTR become WS_E_CANCELLED,
+ * WS_E_TIMEOUT, WS_E_INTERRUPTED. */
+typedef ptrdiff_t (*ws_connect_fn)(void *user, const char *host, int port, int timeout_ms);
+
+/* Lets callback make the connections of ws_dial; NULL is the default, resolver and connect. It is
+ * given what ws_dialer_route tells, the proxy's host if there is one, and runs in the dialing
+ * thread, so in several at once if several dial; a token does not end it. It must return: no
+ * exception, no longjmp. callback and user must stay usable until the dialer is freed or given
+ * another, and the dials that have begun are over. Since 0.1. */
+WS_MUST_USE int ws_dialer_set_connect_callback(ws_dialer *dialer, ws_connect_fn callback,
+                                               void *user, ws_error **error);
+
+/* Tells where to connect for ws_dial_fd and ws_dial_memory to url: host and port of the proxy if
+ * the dialer has one for it, else of the address; for ws+unix the socket's path and port 0. host
+ * gets the string with its NUL, size bytes at most: 256 are always enough, WS_E_USAGE_LENGTH if it
+ * does not fit. Over what is connected there the exchange with the proxy runs by itself. dialer
+ * NULL is the defaults. Since 0.1. */
+WS_MUST_USE int ws_dialer_route(const ws_dialer *dialer, const char *url, char *host, size_t size,
+                                int *port, ws_error **error);
+
 /* ---- Facts about a connection ---------------------------------------------------------------- */
 
 /* The address that took the connection, without user and password, and the last one where redirects

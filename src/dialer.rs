@@ -11,12 +11,14 @@ mod proxy;
 mod tls;
 
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Code, Error, Follow, Redirect, quoted};
 use crate::headers::{Headers, is_token};
-use crate::target::Proxy;
+use crate::target::{Endpoint, Proxy};
 use crate::transcript::{Failed, Hop};
 use cookies::CookieJar;
 
@@ -56,6 +58,9 @@ const RESERVED: &[(&str, &str)] = &[
     ("transfer-encoding", "the request has no body, the server would wait for one"),
 ];
 
+/// Makes the connections of dials instead of resolver and connect: to where, and within what time if there is a limit.
+pub(crate) type ConnectCallback = Arc<dyn Fn(&Endpoint, Option<Duration>) -> io::Result<OwnedFd> + Send + Sync>;
+
 /// Decisions about dialing; what is not decided has a secure default.
 #[derive(Clone)]
 pub struct Dialer {
@@ -67,6 +72,7 @@ pub struct Dialer {
     pub(crate) proxy: ProxyChoice,
     /// Of the CONNECT request.
     pub(crate) proxy_headers: Headers,
+    pub(crate) connect: Option<ConnectCallback>,
     pub(crate) tls: TlsOptions,
     /// Bytes, 0 is none.
     pub(crate) max_message: u64,
@@ -112,6 +118,7 @@ impl Default for Dialer {
             headers: Headers::new(),
             proxy: ProxyChoice::None,
             proxy_headers: Headers::new(),
+            connect: None,
             tls: TlsOptions::default(),
             max_message: 64 << 20,
             max_rejection_body: 1024,
@@ -202,6 +209,21 @@ impl Dialer {
         check_room(&self.proxy_headers, name.len() + value.len())?;
         self.proxy_headers.push(name, value);
         Ok(())
+    }
+
+    /// Lets `connect` make the connections of dials: it is given the proxy if there is one, else the address's host, and
+    /// what is left of the time. It runs in the dialing thread; a cancel token does not end it. Its errors of the kinds
+    /// `TimedOut` and `Interrupted`, and the errno `ECANCELED`, are told as such.
+    pub fn set_connect_callback(
+        &mut self,
+        connect: Arc<dyn Fn(&Endpoint, Option<Duration>) -> io::Result<OwnedFd> + Send + Sync>,
+    ) {
+        self.connect = Some(connect);
+    }
+
+    /// Lets the library make connections itself again.
+    pub fn clear_connect_callback(&mut self) {
+        self.connect = None;
     }
 
     /// Limits received messages to that many bytes, 0 for no limit.
@@ -352,6 +374,7 @@ impl fmt::Debug for Dialer {
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("proxy", &self.proxy)
+            .field("connect_callback", &self.connect.is_some())
             .field("proxy_headers", &self.proxy_headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("tls", &self.tls)
             .field("max_message", &self.max_message)

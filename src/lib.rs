@@ -27,5 +27,6 @@ pub use error::{Code, Error, Phase, Redirect, Rejection};
 pub use headers::Headers;
 pub use protocol::batch::Batch;
 pub use protocol::message::{Kind, Message};
+pub use target::Endpoint;
 pub use transcript::Times;
 pub use wait::Wait;

@@ -11,7 +11,7 @@ mod redirect;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 mod proxy;
 
@@ -41,12 +41,12 @@ pub(crate) enum Scheme {
 pub(crate) type Credentials = (Vec<u8>, Vec<u8>);
 
 /// What a socket is connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint<'a> {
-    /// A host, to be resolved unless it is a literal, and a port.
-    Tcp(&'a str, u16),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A host, to be resolved unless it is a literal (without brackets), and a port.
+    Tcp(String, u16),
     /// A unix socket.
-    Unix(&'a Path),
+    Unix(PathBuf),
 }
 
 /// An address, taken apart and checked.
@@ -111,10 +111,10 @@ impl Target {
     }
 
     /// What to connect to when no proxy is in between.
-    pub(crate) fn endpoint(&self) -> Endpoint<'_> {
+    pub(crate) fn endpoint(&self) -> Endpoint {
         match &self.socket {
-            Some(path) => Endpoint::Unix(path),
-            None => Endpoint::Tcp(&self.host, self.port),
+            Some(path) => Endpoint::Unix(path.clone()),
+            None => Endpoint::Tcp(self.host.clone(), self.port),
         }
     }
 }

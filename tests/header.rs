@@ -72,7 +72,7 @@ fn the_list_of_exports_is_what_the_header_declares() {
 
 #[test]
 fn the_header_reads_well() {
-    assert!(GENERATED.lines().count() <= 900, "{} lines", GENERATED.lines().count());
+    assert!(GENERATED.lines().count() <= 1000, "{} lines", GENERATED.lines().count());
     for (number, line) in GENERATED.lines().enumerate() {
         let width = if line.starts_with("#define") { 108 } else { 100 };
         assert!(line.len() <= width, "line {} is too long", number + 1);

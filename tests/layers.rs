@@ -21,7 +21,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Public names at the crate's root stand for the room that they come from.
-const ROOT_NAMES: [(&str, &str); 16] = [
+const ROOT_NAMES: [(&str, &str); 17] = [
+    ("Endpoint", "target"),
     ("Client", "client"),
     ("Figure", "client"),
     ("Times", "transcript"),

@@ -1,5 +1,6 @@
 //! The trip of a dial: target, proxy, connect, then the legs of the opening handshake. One deadline for the whole of it.
 
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use once_cell::sync::OnceCell;
 use super::cancel::Cancel;
 use super::connection::{Connection, Outcome};
 use super::open::{self, Passage, Trip};
-use crate::dialer::{Dialer, cookies};
+use crate::dialer::{ConnectCallback, Dialer, cookies};
 use crate::error::{Code, Error, Follow, Phase};
 use crate::net::stream::Stream;
 use crate::net::tls::{Tls, TlsConfig};
@@ -19,8 +20,8 @@ use crate::protocol::handshake::Handshake;
 use crate::protocol::socks5::Socks5;
 use crate::protocol::tunnel::Tunnel;
 use crate::target::{self, Endpoint, Proxy, ProxyKind, Scheme, Target};
-use crate::transcript::{Hop, Times, Tries};
-use crate::wait::{Patience, Wait};
+use crate::transcript::{Hop, Times, Tries, microseconds};
+use crate::wait::{Patience, Wait, now};
 
 /// A dialer at work: its decisions, and the parsed trust roots and TLS sessions that they lead to. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -112,7 +113,7 @@ impl Client {
             Ok(target) => target,
             Err(error) => return Err((socket, error)),
         };
-        let prepared = self.route(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
+        let prepared = self.route_of(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
         let (trip, route) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Err((socket, error.about(&target.display))),
@@ -139,16 +140,23 @@ impl Client {
     /// proxy they go to the proxy; nothing is resolved here, so `socks5` acts as `socks5h`.
     pub fn dial_memory(&self, url: &str) -> Result<Connection, Error> {
         let target = Target::parse(url)?;
-        let prepared = self.route(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
+        let prepared = self.route_of(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));
         let (trip, route) = prepared.map_err(|error| error.about(&target.display))?;
         let connection = self.connection(Stream::memory(), trip, &route);
         connection.handshake(Wait::Never)?;
         Ok(connection)
     }
 
+    /// What a dial to `url` connects to: the proxy if there is one for it, else the address's host.
+    pub fn route(&self, url: &str) -> Result<Endpoint, Error> {
+        let target = Target::parse(url)?;
+        let proxy = self.dialer.proxy.of(&target).map_err(|error| error.about(&target.display))?;
+        Ok(proxy.map_or_else(|| target.endpoint(), |proxy| proxy.endpoint()))
+    }
+
     fn dial_target(&self, target: &Target, wait: Wait) -> Result<Connection, Error> {
         // All that can be wrong with the decisions is said before anything is sent.
-        let route = self.route(target)?;
+        let route = self.route_of(target)?;
         let first = self.prepare(&route, None)?;
         if self.token.as_ref().is_some_and(|token| token.is_fired()) {
             return Err(Error::new(Code::Cancelled, "cancelled before it began"));
@@ -183,7 +191,11 @@ impl Client {
 
     fn dial_route(&self, route: &Route<'_>, mut trip: Trip, patience: Patience<'_>) -> Result<Connection, Error> {
         let mut tries = Tries::default();
-        let stream = match connect::connect(route.endpoint(), patience, &mut tries) {
+        let connected = match &self.dialer.connect {
+            Some(callback) => call_back(callback, &route.endpoint(), patience, &mut tries),
+            None => connect::connect(&route.endpoint(), patience, &mut tries),
+        };
+        let stream = match connected {
             Ok(stream) => stream,
             Err(error) => return Err(error.with_hops(|error| self.hops(route, tries, error))),
         };
@@ -208,7 +220,7 @@ impl Client {
         hops
     }
 
-    fn route<'a>(&self, target: &'a Target) -> Result<Route<'a>, Error> {
+    fn route_of<'a>(&self, target: &'a Target) -> Result<Route<'a>, Error> {
         let proxy = self.dialer.proxy.of(target)?;
         let cookies = match &self.dialer.jar {
             Some(jar) => cookies::load(&**jar, &target.http_url())?,
@@ -284,6 +296,31 @@ impl Client {
     }
 }
 
+/// A connection that the user's callback makes.
+fn call_back(
+    callback: &ConnectCallback,
+    to: &Endpoint,
+    patience: Patience<'_>,
+    tries: &mut Tries,
+) -> Result<Stream, Error> {
+    let begun = now();
+    let connected =
+        callback(to, patience.wait.remaining()).and_then(|fd| Stream::adopt(fd).map_err(|(_, cause)| cause));
+    tries.connect = microseconds(begun.elapsed());
+    let failed = |code, cause| Error::from_io(code, "the connect callback failed", cause);
+    let error = match connected {
+        Ok(stream) if patience.over().is_none() => return Ok(stream),
+        Ok(_) => Error::new(Code::Timeout, "the time ran out in the connect callback"),
+        Err(cause) => match cause.kind() {
+            _ if cause.raw_os_error() == Some(libc::ECANCELED) => failed(Code::Cancelled, &cause),
+            io::ErrorKind::Interrupted => failed(Code::Interrupted, &cause),
+            io::ErrorKind::TimedOut => failed(Code::Timeout, &cause),
+            _ => failed(Code::Connect, &cause),
+        },
+    };
+    Err(error.in_phase(Phase::Connect))
+}
+
 /// The way of one dial.
 struct Route<'a> {
     target: &'a Target,
@@ -296,7 +333,7 @@ struct Route<'a> {
 
 impl Route<'_> {
     /// What the socket is connected to.
-    fn endpoint(&self) -> Endpoint<'_> {
+    fn endpoint(&self) -> Endpoint {
         self.proxy.as_deref().map_or_else(|| self.target.endpoint(), Proxy::endpoint)
     }
 

@@ -21,6 +21,7 @@ mod guard;
 mod hooks;
 mod message;
 mod pieces;
+mod proxy;
 mod status;
 mod tls;
 mod turns;
@@ -36,6 +37,7 @@ pub use error::*;
 pub use hooks::*;
 pub use message::*;
 pub use pieces::*;
+pub use proxy::*;
 pub use status::*;
 pub use tls::*;
 pub use turns::*;
@@ -53,6 +55,7 @@ mod tests {
         ("error", include_str!("error.rs")),
         ("message", include_str!("message.rs")),
         ("pieces", include_str!("pieces.rs")),
+        ("proxy", include_str!("proxy.rs")),
         ("status", include_str!("status.rs")),
         ("tls", include_str!("tls.rs")),
         ("turns", include_str!("turns.rs")),

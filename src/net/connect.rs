@@ -19,13 +19,13 @@ use crate::transcript::{Attempt as Outcome, Tried, Tries, microseconds};
 use crate::wait::{Over, Patience, Wait};
 
 /// Connects to a host or a unix socket. The error names the phase and every address that was tried; `tries` tells all.
-pub(crate) fn connect<'a>(to: Endpoint<'_>, wait: impl Into<Patience<'a>>, tries: &mut Tries) -> Result<Stream, Error> {
+pub(crate) fn connect<'a>(to: &Endpoint, wait: impl Into<Patience<'a>>, tries: &mut Tries) -> Result<Stream, Error> {
     let wait = wait.into();
     let mut begun = Instant::now();
     let connected = match to {
         Endpoint::Unix(path) => connect_unix(path, wait),
         Endpoint::Tcp(host, port) => {
-            let addresses = resolve(host, port, wait);
+            let addresses = resolve(host, *port, wait);
             let resolved = Instant::now();
             tries.resolve = microseconds(resolved - begun);
             begun = resolved;
@@ -282,7 +282,7 @@ mod tests {
 
     use super::*;
 
-    fn connect<'a>(to: Endpoint<'_>, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
+    fn connect<'a>(to: &Endpoint, wait: impl Into<Patience<'a>>) -> Result<Stream, Error> {
         super::connect(to, wait, &mut Tries::default())
     }
 
@@ -443,8 +443,8 @@ mod tests {
             Socket(path)
         }
 
-        fn endpoint(&self) -> Endpoint<'_> {
-            Endpoint::Unix(&self.0)
+        fn endpoint(&self) -> Endpoint {
+            Endpoint::Unix(self.0.clone())
         }
     }
 
@@ -457,30 +457,30 @@ mod tests {
     #[test]
     fn a_unix_socket_connects_or_says_why_not() {
         let socket = Socket::new("plain");
-        let error = connect(socket.endpoint(), limit(1000)).unwrap_err();
+        let error = connect(&socket.endpoint(), limit(1000)).unwrap_err();
         assert_eq!((error.code(), error.phase(), error.os_error()), (Code::Connect, Phase::Connect, libc::ENOENT));
         assert_eq!(error.to_string(), format!("connect: {}: No such file or directory", socket.0.display()));
         let listener = UnixListener::bind(&socket.0).unwrap();
-        let stream = connect(socket.endpoint(), limit(1000)).unwrap();
+        let stream = connect(&socket.endpoint(), limit(1000)).unwrap();
         assert!(sys::is_closed_on_exec(stream.fd().unwrap()));
         let mut peer: UnixStream = listener.accept().unwrap().0;
         peer.write_all(b"hi").unwrap();
         assert_eq!(stream.recv(&mut [0; 8], true).unwrap(), 2);
         drop(listener);
-        let error = connect(socket.endpoint(), limit(1000)).unwrap_err();
+        let error = connect(&socket.endpoint(), limit(1000)).unwrap_err();
         assert_eq!(error.os_error(), libc::ECONNREFUSED);
     }
 
     #[test]
     fn the_path_of_a_unix_socket_fits_or_is_refused_with_the_limit() {
         let long = Socket(PathBuf::from(format!("/{}", "x".repeat(107))));
-        let error = connect(long.endpoint(), Wait::Forever).unwrap_err();
+        let error = connect(&long.endpoint(), Wait::Forever).unwrap_err();
         assert_eq!(error.code(), Code::UrlHost);
         assert!(error.to_string().contains("is 108 bytes long, at most 107 fit"), "{error}");
         let fits = Socket(PathBuf::from(format!("/{}", "x".repeat(106))));
-        assert_eq!(connect(fits.endpoint(), Wait::Forever).unwrap_err().os_error(), libc::ENOENT);
+        assert_eq!(connect(&fits.endpoint(), Wait::Forever).unwrap_err().os_error(), libc::ENOENT);
         for path in ["", "a\0b"] {
-            assert_eq!(connect(Socket(path.into()).endpoint(), Wait::Forever).unwrap_err().code(), Code::UrlHost);
+            assert_eq!(connect(&Socket(path.into()).endpoint(), Wait::Forever).unwrap_err().code(), Code::UrlHost);
         }
     }
 
@@ -490,16 +490,16 @@ mod tests {
         let listener = UnixListener::bind(&socket.0).unwrap();
         sys::shorten_queue(listener.as_fd());
         let mut queue = Vec::new();
-        while let Ok(stream) = connect(socket.endpoint(), Wait::Never) {
+        while let Ok(stream) = connect(&socket.endpoint(), Wait::Never) {
             queue.push(stream);
             assert!(queue.len() < 100);
         }
         let begun = Instant::now();
-        let error = connect(socket.endpoint(), limit(50)).unwrap_err();
+        let error = connect(&socket.endpoint(), limit(50)).unwrap_err();
         assert_eq!(error.code(), Code::Timeout);
         assert!((50..10_000).contains(&begun.elapsed().as_millis()));
         let accepting = thread::spawn(move || listener.accept().map(|_| listener));
-        connect(socket.endpoint(), limit(10_000)).unwrap();
+        connect(&socket.endpoint(), limit(10_000)).unwrap();
         accepting.join().unwrap().unwrap();
     }
 }

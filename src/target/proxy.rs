@@ -43,8 +43,8 @@ impl Proxy {
     }
 
     /// What to connect to.
-    pub(crate) fn endpoint(&self) -> Endpoint<'_> {
-        Endpoint::Tcp(&self.host, self.port)
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::Tcp(self.host.clone(), self.port)
     }
 }
 

@@ -90,6 +90,32 @@ static void dialing(void)
     ws_conn_free(conn);
 }
 
+/* Proxies, and connections that the caller makes. */
+static void way(ws_dialer *dialer)
+{
+    char host[8];
+    int port = 7;
+
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_proxy(NULL, "http://localhost", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_proxy(NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_proxy(dialer, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_proxy_from_env(NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_proxy_header(NULL, "Name", "value", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_proxy_header(dialer, NULL, "value", e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_proxy_header(dialer, "Name", NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_add_proxy_header(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_connect_callback(NULL, NULL, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_set_connect_callback(dialer, NULL, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_route(dialer, NULL, host, sizeof host, &port, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_route(dialer, "ws://a", NULL, sizeof host, &port, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_route(dialer, "ws://a", host, sizeof host, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_route(NULL, NULL, NULL, 0, NULL, e));
+    EXPECT_TWICE(WS_OK, ws_dialer_route(NULL, "ws://a", host, sizeof host, &port, e));
+    CHECK(strcmp(host, "a") == 0 && port == 80);
+    EXPECT_TWICE(WS_E_USAGE_LENGTH, ws_dialer_route(NULL, "ws://a.example", host, sizeof host, &port, e));
+    CHECK(strcmp(host, "") == 0 && port == 0);
+}
+
 static void follow(ws_dialer *dialer)
 {
     ws_dialer *next = (ws_dialer *)(void *)&server_ws;
@@ -159,6 +185,7 @@ static void setters(void)
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_compression_level(NULL, 0, 0, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cancel(NULL, NULL, e));
     EXPECT_TWICE(WS_OK, ws_dialer_set_cancel(dialer, NULL, e));
+    way(dialer);
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_max_redirects(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_transcript(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_dialer_set_cookie_hooks(NULL, NULL, NULL, NULL, e));
