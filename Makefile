@@ -39,8 +39,10 @@ header: ## write include/wsdial.h anew from src/ffi, and what is made of it
 bench: ## our C client beside its peers
 	@benches/run.sh
 
-autobahn: ## the whole Autobahn testsuite (about 12 minutes)
+autobahn: ## the whole Autobahn testsuite through C and Python, blocking and asyncio (about 36 minutes)
 	@tests/autobahn/run.sh
+	@tests/autobahn/run.sh --client client.py
+	@tests/autobahn/run.sh --client client_aio.py
 
 flood: ## both sides flood each other, a hundred times in a row over each transport (three minutes)
 	WSDIAL_FLOOD=100 cargo test --release --test flood full -- --nocapture
