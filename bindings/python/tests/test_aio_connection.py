@@ -496,6 +496,39 @@ def test_tls(echo, who):
     run(main())
 
 
+def test_a_proxy_before_the_tls_of_a_context(echo):
+    asked = []
+
+    async def relay(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        host, port = echo.wss[6:].rstrip("/").split(":")
+        other_reader, other_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        async def copy(source, target):
+            with contextlib.suppress(ConnectionError):
+                data = await source.read(65536)
+                while data:
+                    target.write(data)
+                    await target.drain()
+                    data = await source.read(65536)
+            target.close()
+
+        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
+
+    async def main():
+        server = await asyncio.start_server(relay, "127.0.0.1", 0)
+        proxy = "http://me:secret@127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        for options in ({"ca_file": echo.ca}, {"ssl": context_of(echo.ca)}):
+            async with wsdial.aio.connect(echo.wss, proxy=proxy, max_size=None, **options) as ws:
+                await ws.send(b"x" * 300_000)
+                assert await ws.recv() == b"x" * 300_000
+            assert b"CONNECT " in asked[-1] and b"Proxy-Authorization: Basic " in asked[-1]
+        server.close()
+
+    run(main())
+
+
 def test_options_that_cannot_be():
     for options, exception in [
         ({"ssl": ssl.create_default_context()}, ValueError),
