@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall dist header bench autobahn flood fuzz fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist header bench autobahn flood fuzz crowd fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -39,11 +39,18 @@ header: ## write include/wsdial.h anew from src/ffi, and what is made of it
 bench: ## our C client beside its peers
 	@benches/run.sh
 
-autobahn: ## the whole Autobahn testsuite (about 12 minutes)
+autobahn: ## the whole Autobahn testsuite, through C, Go, Python and asyncio (about 12 minutes each)
 	@tests/autobahn/run.sh
+	@tests/autobahn/run.sh --client go
+	@tests/autobahn/run.sh --client client.py
+	@tests/autobahn/run.sh --client client_aio.py
 
 flood: ## both sides flood each other, a hundred times in a row over each transport (three minutes)
 	WSDIAL_FLOOD=100 cargo test --release --test flood full -- --nocapture
+
+crowd: ## as many Go connections as the limit of descriptors allows: threads, descriptors, memory (seconds)
+	@tools/build.sh
+	cd bindings/go && WSDIAL_CROWD=all go test -count=1 -v -run TestACrowd .
 
 fuzz: ## the fuzzer, a minute on each target (FUZZ=seconds)
 	@tools/fuzz.sh $(or $(FUZZ),60)

@@ -93,7 +93,7 @@ peer() { # name source prefix pkg-config-name
 
 build_go() {
   command -v go >/dev/null || { echo "go is not installed" >&2; return 1; }
-  for name in gorilla coder gws; do (cd go && go build -o "$out/bin/go-$name" "./$name") || return 1; done
+  for name in gorilla coder gws wsdial; do (cd go && go build -o "$out/bin/go-$name" "./$name") || return 1; done
 }
 build_python() {
   [ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv" || return 1

@@ -38,6 +38,7 @@ CLIENTS = {
     "fastwebsockets": dict(cmd=["{out}/bin/fastwebsockets"], kind="fast", can="t", skip=["sendtls-1024"]),
     "libcurl": dict(cmd=["{out}/bin/curl-client"], kind="fast", can="t", scale={"send*-65536": 0.1, "send*-1048576": 0.1, "send*-1024": 0.4, "send*-64": 0.5}),
     "libwebsockets": dict(cmd=["{out}/bin/lws-client"], kind="fast", can="td", scale={"send*-65536": 0.4, "send*-1048576": 0.3, "rtt*-1048576": 0.5, "recv*-64": 0.4, "recv*": 0.2}),
+    "wsdial-go": dict(cmd=["{out}/bin/go-wsdial"], kind="go", can="td"),
     "gorilla": dict(cmd=["{out}/bin/go-gorilla"], kind="go", can="td"),
     "coder": dict(cmd=["{out}/bin/go-coder"], kind="go", can="td"),
     "gws": dict(cmd=["{out}/bin/go-gws"], kind="go", can="td"),

@@ -299,7 +299,7 @@ func (a *attempt) handshake() (*http.Response, error) {
 }
 
 // step is one turn in C. TLS takes its time, so few of them run at a time.
-func (a *attempt) step(data []byte, ended C.int, buffer *[kitOut]byte, out *C.wsgo_output, raw **C.ws_error) C.int {
+func (a *attempt) step(data []byte, ended C.int, buffer *output, out *C.wsgo_output, raw **C.ws_error) C.int {
 	heavy <- struct{}{}
 	defer func() { <-heavy }()
 	return C.wsgo_handshake(a.h.conn, pointer(data), C.size_t(len(data)), ended, unsafe.Pointer(buffer), kitOut, out, raw)

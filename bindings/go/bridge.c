@@ -4,11 +4,8 @@
 
 static const wsgo_output nothing;
 
-static void drop(ws_error **error)
-{
-    ws_error_free(*error);
-    *error = NULL;
-}
+/* What one call brings at the most: it has to be kept while the program looks at it. */
+enum { BATCH_BYTES = 256 * 1024, BATCH_MESSAGES = 4096 };
 
 int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error **error)
 {
@@ -36,14 +33,14 @@ int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error *
 }
 
 /* What a receiver has to know of the connection behind its call. */
-static void stands(const ws_conn *conn, int result, int *wants, int *ending)
+static void stands(const ws_conn *conn, int result, wsgo_state *state)
 {
-    *wants = ws_wants(conn);
-    *ending = result == WS_AGAIN && (*wants & WS_WANT_WRITE) && ws_close_code(conn) != 0;
+    state->wants = ws_wants(conn);
+    state->ending = result == WS_AGAIN && (state->wants & WS_WANT_WRITE) && ws_close_code(conn) != 0;
 }
 
 int wsgo_recv_piece(ws_conn *conn, const void *data, size_t len, int ended, void *block, size_t room, wsgo_piece *piece,
-                    ws_error **error)
+                    wsgo_state *state, ws_error **error)
 {
     int result = wsgo_feed(conn, data, len, ended, error);
 
@@ -51,43 +48,18 @@ int wsgo_recv_piece(ws_conn *conn, const void *data, size_t len, int ended, void
     if (result == WS_OK) {
         result = ws_recv_into(conn, WS_NOWAIT, block, room, &piece->len, &piece->kind, &piece->is_final, error);
     }
-    stands(conn, result, &piece->wants, &piece->ending);
+    stands(conn, result, state);
     return result;
 }
 
-int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message *message, void *block, size_t room,
-              wsgo_batch *batch, ws_error **error)
+int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_batch *batch, wsgo_state *state, ws_error **error)
 {
-    size_t used = 0;
     int result = wsgo_feed(conn, data, len, ended, error);
 
-    batch->count = 0;
-    batch->has_long = 0;
-    if (result != WS_OK) {
-        batch->result = result;
-        return result;
+    if (result == WS_OK) {
+        result = ws_recv_batch(conn, WS_NOWAIT, BATCH_BYTES, BATCH_MESSAGES, batch, error);
     }
-    do {
-        result = ws_recv(conn, WS_NOWAIT, message, error);
-        if (result != WS_OK) {
-            break;
-        }
-        if (message->len > room - used) {
-            batch->has_long = 1;
-            break;
-        }
-        memcpy((char *)block + used, message->data, message->len);
-        used += message->len;
-        batch->kinds[batch->count] = (unsigned char)message->kind;
-        batch->ends[batch->count++] = (uint32_t)used;
-    } while (batch->count < WSGO_BATCH);
-    if (batch->count > 0 && result < 0) {
-        /* It is told again, behind the messages that came before it. */
-        drop(error);
-        result = WS_OK;
-    }
-    batch->result = result;
-    stands(conn, result, &batch->wants, &batch->ending);
+    stands(conn, result, state);
     return result;
 }
 

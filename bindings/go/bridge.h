@@ -7,19 +7,11 @@
 #include <stdint.h>
 #include "wsdial.h"
 
-#define WSGO_BATCH 256
-
-/* What one call brought: messages copied one behind the other into the caller's block, perhaps one more, too long for it,
- * in the caller's ws_message, and how it stands. */
-typedef struct wsgo_batch {
-    size_t count;
-    uint32_t ends[WSGO_BATCH];
-    unsigned char kinds[WSGO_BATCH];
-    int has_long; /* the ws_message holds one more, behind those of the block */
-    int result;   /* of the last ws_recv */
+/* How it stands behind a receiving call. */
+typedef struct wsgo_state {
     int wants;
     int ending; /* the end has been met, and what it leads to must be written before it is told */
-} wsgo_batch;
+} wsgo_state;
 
 /* Bytes to be written: copied into the caller's buffer and taken, or, too many for it, lent until ws_output_done. */
 typedef struct wsgo_output {
@@ -33,18 +25,17 @@ typedef struct wsgo_output {
 int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error **error);
 
 /* wsgo_feed, then what is whole by now. */
-int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_message *message, void *block, size_t room,
-              wsgo_batch *batch, ws_error **error);
+int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_batch *batch, wsgo_state *state, ws_error **error);
 
 /* One piece of a message, in the caller's block. */
 typedef struct wsgo_piece {
     size_t len;
-    int kind, is_final, wants, ending;
+    int kind, is_final;
 } wsgo_piece;
 
 /* wsgo_feed, then the next piece of a message. */
 int wsgo_recv_piece(ws_conn *conn, const void *data, size_t len, int ended, void *block, size_t room, wsgo_piece *piece,
-                    ws_error **error);
+                    wsgo_state *state, ws_error **error);
 
 /* Sends a fragment of a message and shows what is to be written. */
 int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, int is_final, void *buffer, size_t room,

@@ -22,25 +22,26 @@ type Conn struct {
 	netConn     net.Conn
 	raw         syscall.RawConn // of a TCP or unix socket, else nil
 	subprotocol string
-	permanent   bool // Dialer.PermanentTimeouts
-	readSize    int
-	writeSize   int
 	writePool   BufferPool
-	done        chan struct{} // closed by Close
-	closed      atomic.Bool
 	keepalive   *keepalive
-	handlers    handlers
+	handlers    atomic.Pointer[handlers]
+	readSize    int32
+	writeSize   int32
 
 	reader // of the goroutine that reads
 	writer // of whoever holds the slot
 
-	deadlines        sync.Mutex
-	readDeadline     time.Time
-	writeDeadline    time.Time
-	readsBroken      bool // the deadline of netConn is not the user's: a context is done, or it is over
-	compressionLevel int
-	compressionOff   bool
-	over             bool // C knows a failure that the stream does not
+	closed    atomic.Bool
+	permanent bool // Dialer.PermanentTimeouts
+
+	mu             sync.Mutex
+	readDeadline   time.Time
+	writeDeadline  time.Time
+	done           chan struct{} // closed by Close, if anybody waits for it
+	level          int8          // of compression, as compress/flate counts
+	compressionOff bool
+	readsBroken    bool // the deadline of netConn is not the user's: a context is done, or it is over
+	over           bool // C knows a failure that the stream does not
 }
 
 func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
@@ -48,12 +49,10 @@ func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
 		h:         h,
 		netConn:   netConn,
 		permanent: d.PermanentTimeouts,
-		readSize:  d.ReadBufferSize,
-		writeSize: d.WriteBufferSize,
+		readSize:  int32(min(max(d.ReadBufferSize, 0), kitIn)),
+		writeSize: int32(min(max(d.WriteBufferSize, 0), 1<<30)),
 		writePool: d.WriteBufferPool,
-		done:      make(chan struct{}),
-
-		compressionLevel: 1,
+		level:     1,
 	}
 	c.slot = make(chan struct{}, 1)
 	switch socket := netConn.(type) {
@@ -93,8 +92,8 @@ func (c *Conn) UnderlyingConn() net.Conn { return c.netConn }
 // Timeout method says so and for which errors.Is(err, [os.ErrDeadlineExceeded]) holds; nothing is lost by it, a later read
 // goes on where it stopped (unless [Dialer.PermanentTimeouts] asks for the model's way). The zero time is no limit.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.readDeadline = t
 	if c.readsBroken {
 		return nil // it is set behind the read that was broken off
@@ -105,15 +104,15 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline limits the writes to come. A write that timed out returns an error whose Timeout method says so: the
 // message was not taken, unless the error is a *[PendingError]. The zero time is no limit.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.writeDeadline = t
 	return nil
 }
 
 func (c *Conn) currentWriteDeadline() time.Time {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.writeDeadline
 }
 
@@ -133,13 +132,30 @@ func (c *Conn) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	close(c.done)
+	c.mu.Lock()
+	if c.done != nil {
+		close(c.done)
+	}
+	c.mu.Unlock()
 	if c.keepalive != nil {
 		c.keepalive.stop()
 	}
 	err := c.netConn.Close()
 	c.h.retire()
 	return err
+}
+
+// whenClosed is closed by Close.
+func (c *Conn) whenClosed() chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.closed.Load() {
+			close(c.done)
+		}
+	}
+	return c.done
 }
 
 // closedError is what calls behind Close return.

@@ -11,16 +11,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
-	"sync"
 	"time"
 )
 
 // writeWait is what the model's own handlers give their answer.
 const writeWait = time.Second
 
-// handlers are what the user wants called for control frames; nil where libwsdial does what the model's does.
+// handlers are what the user wants called for control frames; nil where libwsdial does what the model's does. They are
+// replaced, never changed.
 type handlers struct {
-	mu    sync.Mutex
 	ping  func(appData string) error
 	pong  func(appData string) error
 	close func(code int, text string) error
@@ -30,18 +29,13 @@ type handlers struct {
 // is what the reading call returns. Pings are not answered but by the handler then. Nil is the default, which answers with a
 // pong.
 func (c *Conn) SetPingHandler(h func(appData string) error) {
-	c.handlers.mu.Lock()
-	defer c.handlers.mu.Unlock()
-	c.handlers.ping = h
-	c.applyHandlers()
+	c.setHandlers(func(now *handlers) { now.ping = h })
 }
 
 // PingHandler is what is called for pings; the default answers with a pong.
 func (c *Conn) PingHandler() func(appData string) error {
-	c.handlers.mu.Lock()
-	defer c.handlers.mu.Unlock()
-	if h := c.handlers.ping; h != nil {
-		return h
+	if now := c.handlers.Load(); now != nil && now.ping != nil {
+		return now.ping
 	}
 	return func(appData string) error {
 		err := c.WriteControl(PongMessage, []byte(appData), time.Now().Add(writeWait))
@@ -55,18 +49,13 @@ func (c *Conn) PingHandler() func(appData string) error {
 
 // SetPongHandler sets what is called for pongs, as SetPingHandler does for pings. Nil is the default, which does nothing.
 func (c *Conn) SetPongHandler(h func(appData string) error) {
-	c.handlers.mu.Lock()
-	defer c.handlers.mu.Unlock()
-	c.handlers.pong = h
-	c.applyHandlers()
+	c.setHandlers(func(now *handlers) { now.pong = h })
 }
 
 // PongHandler is what is called for pongs; the default does nothing.
 func (c *Conn) PongHandler() func(appData string) error {
-	c.handlers.mu.Lock()
-	defer c.handlers.mu.Unlock()
-	if h := c.handlers.pong; h != nil {
-		return h
+	if now := c.handlers.Load(); now != nil && now.pong != nil {
+		return now.pong
 	}
 	return func(string) error { return nil }
 }
@@ -75,18 +64,13 @@ func (c *Conn) PongHandler() func(appData string) error {
 // none) and the reason, by the goroutine that reads. The server's close is not answered but by the handler then. The reading
 // call returns the handler's error or, if it has none, a *[CloseError]. Nil is the default, which answers with the same code.
 func (c *Conn) SetCloseHandler(h func(code int, text string) error) {
-	c.handlers.mu.Lock()
-	defer c.handlers.mu.Unlock()
-	c.handlers.close = h
-	c.applyHandlers()
+	c.setHandlers(func(now *handlers) { now.close = h })
 }
 
 // CloseHandler is what is called when the server closes; the default answers with the same code.
 func (c *Conn) CloseHandler() func(code int, text string) error {
-	c.handlers.mu.Lock()
-	defer c.handlers.mu.Unlock()
-	if h := c.handlers.close; h != nil {
-		return h
+	if now := c.handlers.Load(); now != nil && now.close != nil {
+		return now.close
 	}
 	return func(code int, text string) error {
 		c.WriteControl(CloseMessage, FormatCloseMessage(code, ""), time.Now().Add(writeWait))
@@ -94,13 +78,20 @@ func (c *Conn) CloseHandler() func(code int, text string) error {
 	}
 }
 
-// applyHandlers tells C which control frames are to be shown, and which it answers itself.
-func (c *Conn) applyHandlers() {
+// setHandlers also tells C which control frames are to be shown, and which it answers itself.
+func (c *Conn) setHandlers(change func(*handlers)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := &handlers{}
+	if before := c.handlers.Load(); before != nil {
+		*h = *before
+	}
+	change(h)
+	c.handlers.Store(h)
 	if !c.h.enter() {
 		return
 	}
 	defer c.h.leave()
-	h := &c.handlers
 	C.ws_set_control(c.h.conn, flag(h.ping != nil || h.pong != nil || h.close != nil), flag(h.ping == nil),
 		flag(h.close == nil), nil)
 }
@@ -114,9 +105,11 @@ func flag(on bool) C.int {
 
 // handleControl calls the user's handler for a control frame, if there is one.
 func (c *Conn) handleControl(kind int, data []byte) error {
-	c.handlers.mu.Lock()
-	ping, pong, onClose := c.handlers.ping, c.handlers.pong, c.handlers.close
-	c.handlers.mu.Unlock()
+	now := c.handlers.Load()
+	if now == nil {
+		return nil
+	}
+	ping, pong, onClose := now.ping, now.pong, now.close
 	payload := string(data)
 	var err error
 	switch {

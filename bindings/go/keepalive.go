@@ -48,10 +48,10 @@ func (c *Conn) keepAlive() {
 	}
 	if result < 0 || result == C.WS_CLOSED {
 		// Who waits for bytes is told what it is: C has the failure.
-		c.deadlines.Lock()
+		c.mu.Lock()
 		c.readsBroken, c.over = true, true
 		c.netConn.SetReadDeadline(longAgo)
-		c.deadlines.Unlock()
+		c.mu.Unlock()
 		return
 	}
 	wait := C.ws_timeout(c.h.conn)

@@ -90,8 +90,8 @@ func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 // EnableWriteCompression switches the compression of the messages to come on or off. It does nothing where none was agreed
 // with the server.
 func (c *Conn) EnableWriteCompression(enable bool) {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.compressionOff = !enable
 	c.applyCompression()
 }
@@ -102,9 +102,9 @@ func (c *Conn) SetCompressionLevel(level int) error {
 	if level < -2 || level > 9 {
 		return errors.New("websocket: invalid compression level")
 	}
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
-	c.compressionLevel = level
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.level = int8(level)
 	c.applyCompression()
 	return nil
 }
@@ -115,7 +115,7 @@ func (c *Conn) applyCompression() {
 		return
 	}
 	defer c.h.leave()
-	level := c.compressionLevel
+	level := c.level
 	on := !c.compressionOff && level != 0
 	switch level {
 	case -1:

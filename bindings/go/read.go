@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // reader is what belongs to the goroutine that reads.
@@ -164,10 +163,10 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 	}
 	k := c.h.kit
 	var raw *C.ws_error
-	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.message,
-		unsafe.Pointer(unsafe.SliceData(k.block)), C.size_t(len(k.block)), &k.batch, &raw)
+	var state C.wsgo_state
+	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.batch, &state, &raw)
 	k.begin()
-	again, err = c.judge(result, k.batch.wants, k.batch.ending, raw)
+	again, err = c.judge(result, state, raw)
 	if k.holdsMessage() {
 		return nil, false
 	}
@@ -175,8 +174,9 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 }
 
 // judge sees to what a receiving call into C led to: again when nothing came and nothing is over.
-func (c *Conn) judge(result, wants, ending C.int, raw *C.ws_error) (again bool, err error) {
-	c.dry = result == C.WS_AGAIN && ending == 0
+func (c *Conn) judge(result C.int, state C.wsgo_state, raw *C.ws_error) (again bool, err error) {
+	ending, wants := state.ending, state.wants
+	c.dry = (result == C.WS_AGAIN && ending == 0) || (result == C.WS_OK && wants == C.WS_WANT_READ)
 	isOver := result < 0 || result == C.WS_CLOSED
 	mustWrite := wants&C.WS_WANT_WRITE != 0
 	if mustWrite && ending == 0 && !isOver {
@@ -295,7 +295,7 @@ func (c *Conn) readSocket(fd uintptr) bool {
 		c.h.kit = takeKit()
 	}
 	in := c.h.kit.in
-	if c.readSize > 0 && c.readSize < len(in) {
+	if c.readSize > 0 && int(c.readSize) < len(in) {
 		in = in[:c.readSize]
 	}
 	for {
@@ -337,10 +337,10 @@ func (c *Conn) roomToRead() []byte {
 func (c *Conn) breakReads(ctx context.Context) (mended func()) {
 	broken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		c.deadlines.Lock()
+		c.mu.Lock()
 		c.readsBroken = true
 		c.netConn.SetReadDeadline(longAgo)
-		c.deadlines.Unlock()
+		c.mu.Unlock()
 		close(broken)
 	})
 	return func() {
@@ -348,8 +348,8 @@ func (c *Conn) breakReads(ctx context.Context) (mended func()) {
 			return
 		}
 		<-broken
-		c.deadlines.Lock()
-		defer c.deadlines.Unlock()
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		if !c.over {
 			c.readsBroken = false
 			c.netConn.SetReadDeadline(c.readDeadline)
@@ -366,8 +366,8 @@ func (c *Conn) impatient(err error) error {
 }
 
 func (c *Conn) isOver() bool {
-	c.deadlines.Lock()
-	defer c.deadlines.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.over
 }
 

@@ -155,13 +155,15 @@ func (c *Conn) decodePiece(m *messageReader, data []byte) (kind int, again bool,
 	k := c.h.kit
 	var raw *C.ws_error
 	var piece C.wsgo_piece
+	var state C.wsgo_state
+	block := k.room()
 	result := C.wsgo_recv_piece(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended),
-		unsafe.Pointer(unsafe.SliceData(k.block)), C.size_t(len(k.block)), &piece, &raw)
-	again, err = c.judge(result, piece.wants, piece.ending, raw)
+		unsafe.Pointer(unsafe.SliceData(block)), C.size_t(len(block)), &piece, &state, &raw)
+	again, err = c.judge(result, state, raw)
 	if result != C.WS_OK {
 		return 0, again, err
 	}
-	m.data = k.block[:piece.len]
+	m.data = block[:piece.len]
 	if kind = int(piece.kind); kind < CloseMessage {
 		m.final = piece.is_final != 0
 	}
@@ -219,7 +221,7 @@ func (m *messageWriter) pool() BufferPool {
 // room is what the buffer has left, and the buffer if there is none yet.
 func (m *messageWriter) room() int {
 	if m.buffer == nil {
-		size := m.c.writeSize
+		size := int(m.c.writeSize)
 		if size <= 0 {
 			size = defaultFragment
 		}

@@ -29,7 +29,13 @@ var agrees, declines echoServer
 
 type echoServer struct{ ws, wss, ca string }
 
-func TestMain(m *testing.M) { os.Exit(withServers(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv("WSDIAL_CROWD_SERVER") != "" {
+		crowdServer()
+		return
+	}
+	os.Exit(withServers(m))
+}
 
 func withServers(m *testing.M) int {
 	binary := os.Getenv("WSDIAL_ECHO_SERVER")
@@ -130,7 +136,7 @@ func TestEchoAndCleanClose(t *testing.T) {
 		if err := c.WriteMessage(TextMessage, nil); err != ErrCloseSent {
 			t.Errorf("write after close: %v", err)
 		}
-		if c.Close() != nil || c.Close() != nil {
+		if first, second := c.Close(), c.Close(); first != nil || second != nil {
 			t.Error("Close twice is not harmless")
 		}
 		if _, _, err := c.ReadMessage(); !errors.Is(err, net.ErrClosed) {

@@ -135,7 +135,7 @@ func (c *Conn) await(ctx context.Context, deadline time.Time, whole chan struct{
 	select {
 	case <-whole:
 		return nil
-	case <-c.done:
+	case <-c.whenClosed():
 		return c.closedError("write")
 	case <-ctx.Done():
 		return ctx.Err()
@@ -145,7 +145,7 @@ func (c *Conn) await(ctx context.Context, deadline time.Time, whole chan struct{
 }
 
 // put gives a message to C.
-func (c *Conn) put(o *outgoing, buffer *[kitOut]byte, out *C.wsgo_output) error {
+func (c *Conn) put(o *outgoing, buffer *output, out *C.wsgo_output) error {
 	if o.kind == CloseMessage {
 		return c.putClose(o.data, buffer, out)
 	}
@@ -178,7 +178,7 @@ func (c *Conn) put(o *outgoing, buffer *[kitOut]byte, out *C.wsgo_output) error 
 }
 
 // putClose sends a close frame and does not wait for the server's: the reader meets it.
-func (c *Conn) putClose(data []byte, buffer *[kitOut]byte, out *C.wsgo_output) error {
+func (c *Conn) putClose(data []byte, buffer *output, out *C.wsgo_output) error {
 	var code C.int
 	var reason string
 	switch {
@@ -219,7 +219,7 @@ func (c *Conn) taken(result C.int, raw *C.ws_error) error {
 }
 
 // show takes off done bytes of what C has lent and shows what is to be written next.
-func (c *Conn) show(done int, buffer *[kitOut]byte, out *C.wsgo_output) error {
+func (c *Conn) show(done int, buffer *output, out *C.wsgo_output) error {
 	var raw *C.ws_error
 	if result := C.wsgo_output_next(c.h.conn, C.size_t(done), unsafe.Pointer(buffer), kitOut, out, &raw); result < 0 {
 		return makeError(result, raw)
@@ -228,7 +228,7 @@ func (c *Conn) show(done int, buffer *[kitOut]byte, out *C.wsgo_output) error {
 }
 
 // emit writes what C shows until it shows nothing.
-func (c *Conn) emit(ctx context.Context, buffer *[kitOut]byte, out *C.wsgo_output) error {
+func (c *Conn) emit(ctx context.Context, buffer *output, out *C.wsgo_output) error {
 	for out.copied > 0 || out.lent_len > 0 {
 		if out.copied > 0 {
 			if n, err := c.writeStream(ctx, buffer[:out.copied]); err != nil {
@@ -346,7 +346,7 @@ func (c *Conn) lockSlot(ctx context.Context, deadline time.Time) error {
 	select {
 	case c.slot <- struct{}{}:
 		return nil
-	case <-c.done:
+	case <-c.whenClosed():
 		return c.closedError("write")
 	case <-ctx.Done():
 		return ctx.Err()

@@ -90,6 +90,11 @@ impl Connection {
                 self.arrived.messages(batch.len() - before.0, batch.data().len() - before.1);
                 rx.plain.consume(taken);
             }
+            if self.stream.is_memory() && !rx.plain.is_empty() {
+                // What is next is no whole message. It has its turn with the next call: whoever moves the bytes can answer
+                // these messages before the end that it may lead to is met.
+                return;
+            }
             match self.next_buffered(rx, patience) {
                 // It is taken, or waits where there is no room for it.
                 Some(Turn::Message(kind)) => rx.keep(kind),

@@ -318,7 +318,7 @@ impl Connection {
             let mut link = self.link.lock();
             link.awake = true;
             link.owe_pong(rx.decoder.control());
-            link.unsent
+            link.unsent && !self.stream.is_memory()
         };
         // A socket that took no more a moment ago is asked again before the next read, not for every ping.
         if !is_full && rx.spent.pongs < PONGS {

@@ -20,6 +20,9 @@ pub(super) const UNSENT_LIMIT: usize = 1 << 20;
 /// The most that is sealed in one turn: bounds how long the link is held. Whole records.
 pub(super) const SEALED: usize = 64 * 1024;
 
+/// Unsent bytes above which, over memory, no answers to pings are put behind them: so many as one read may bring.
+const REPLIES: usize = 8 * 1024;
+
 /// A message up to here is framed on the stack.
 pub(super) const SMALL: usize = 1024;
 
@@ -399,7 +402,9 @@ impl Connection {
         mut link: MutexGuard<'a, Link>,
         patience: Patience<'_>,
     ) -> (MutexGuard<'a, Link>, Option<Over>) {
-        let serving = if tx.wire.is_empty() { serve(&mut tx, &mut link).map_err(Lost::Error) } else { Ok(()) };
+        // Over memory nothing leaves during a call: the answers to the pings of one read wait one behind the other.
+        let has_room = tx.wire.is_empty() || (self.stream.is_memory() && tx.wire.len() < REPLIES);
+        let serving = if has_room { serve(&mut tx, &mut link).map_err(Lost::Error) } else { Ok(()) };
         drop(link);
         let put = serving.and_then(|()| self.write_out(&mut tx, patience).map_err(Lost::Io));
         let mut link = self.link.lock();

@@ -17,26 +17,42 @@ pub(super) fn pointer(text: Option<&CString>) -> *const c_char {
     text.map_or(ptr::null(), |text| text.as_ptr())
 }
 
-/// Header fields, to be asked by name or by position.
+/// Header fields, to be asked by name or by position. One piece of memory, as a connection keeps it for its life: a name, a
+/// NUL, its value, a NUL, and so on.
 #[derive(Debug)]
-pub(super) struct Fields(Box<[(CString, CString)]>);
+pub(super) struct Fields(Box<[u8]>);
 
 impl Fields {
     pub(super) fn new(headers: &Headers) -> Fields {
-        Fields(headers.iter().map(|(name, value)| (c_text(name), c_text(value))).collect())
+        let texts = || headers.iter().flat_map(|(name, value)| [c_text(name), c_text(value)]);
+        let mut all = Vec::with_capacity(texts().map(|text| text.as_bytes_with_nul().len()).sum());
+        texts().for_each(|text| all.extend_from_slice(text.as_bytes_with_nul()));
+        Fields(all.into_boxed_slice())
+    }
+
+    /// Names and values in turn, each with its NUL.
+    fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split_inclusive(|&byte| byte == 0)
     }
 
     /// The value of the field number `index` among those of that name, without regard to case; NULL behind the last.
     pub(super) fn by_name(&self, name: &[u8], index: usize) -> *const c_char {
-        let mut named = self.0.iter().filter(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name));
-        pointer(named.nth(index).map(|(_, value)| value))
+        let mut texts = self.texts();
+        let fields = std::iter::from_fn(|| Some((texts.next()?, texts.next()?)));
+        let mut named = fields.filter(|(n, _)| n[..n.len() - 1].eq_ignore_ascii_case(name));
+        start(named.nth(index).map(|(_, value)| value))
     }
 
     /// Name and value of the field at that place; NULL and NULL behind the last.
     pub(super) fn at(&self, position: usize) -> (*const c_char, *const c_char) {
-        let field = self.0.get(position);
-        (pointer(field.map(|(name, _)| name)), pointer(field.map(|(_, value)| value)))
+        let mut texts = self.texts().skip(position.saturating_mul(2));
+        (start(texts.next()), start(texts.next()))
     }
+}
+
+/// Where a text begins that has its NUL; NULL for none.
+fn start(text: Option<&[u8]>) -> *const c_char {
+    text.map_or(ptr::null(), |text| text.as_ptr().cast())
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 # Runs the Autobahn testsuite's fuzzing server, on 127.0.0.1 only, against client.c (the C ABI), and compares its report
 # with expected.json.
 #   run.sh            all cases; fails where no Python 2.7 is found, which the suite needs
-#   --client PROGRAM  another client than client.c: a program, or a .py beside it, which Python 3 runs over the package
+#   --client PROGRAM  another client than client.c: a program, or a .py beside it, which Python 3 runs over the package, or
+#                     go for the Go package, go-pieces for the same with messages read and written in pieces
 #   run.sh --short    1.* to 10.*; says so and passes where no Python 2.7 is found
 #   --prove           runs a client that cuts messages, and passes if the comparison notices
 # WSDIAL_PYTHON27 names the Python 2.7; WSDIAL_LIB the folder of a built libwsdial, else the release library is built.
@@ -57,11 +58,18 @@ if [ -z "${WSDIAL_LIB:-}" ]; then
   cargo build --release --quiet
   WSDIAL_LIB=$PWD/target/release
 fi
+more=()
 case $program in
   "")
     ${CC:-cc} -std=c99 -Wall -Wextra -Werror -O2 -g -Iinclude $here/client.c -o "$build/client" \
       -L"$WSDIAL_LIB" -lwsdial -Wl,-rpath,"$WSDIAL_LIB"
     client=("$build/client")
+    ;;
+  go | go-pieces)
+    ls bindings/go/lib/*/libwsdial.a >/dev/null 2>&1 || die "the Go package links what make build makes"
+    (cd $here/go && go build -o "$build/client-go" .)
+    client=("$build/client-go")
+    [ "$program" = go ] || more=(--pieces)
     ;;
   *.py)
     client=(env "PYTHONPATH=bindings/python/src" "WSDIAL_LIBRARY=$WSDIAL_LIB/libwsdial.so" "${PYTHON:-python3}" -B "$here/$program")
@@ -91,7 +99,7 @@ for _ in $(seq 1200); do
 done
 port=$(sed -n 's/^listening //p' "$build/server.log")
 [ -n "$port" ] || die "the fuzzing server did not say where it listens"
-"${client[@]}" "ws://127.0.0.1:$port" wsdial "${misbehaves[@]}" || die "the client did not get through the cases"
+"${client[@]}" "ws://127.0.0.1:$port" wsdial "${more[@]}" "${misbehaves[@]}" || die "the client did not get through the cases"
 
 if [ -z "$prove" ]; then
   python3 $here/compare.py "$reports/index.json" $here/expected.json wsdial "${patterns[@]}"

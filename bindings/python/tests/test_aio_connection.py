@@ -338,6 +338,45 @@ def test_pings_are_answered_though_nobody_receives():
     run(main())
 
 
+def test_pings_that_come_together_are_answered_one_by_one():
+    seen = []
+
+    async def script(reader, writer, request):
+        writer.write(upgrade(request) + b"".join(frame(9, bytes([65 + n])) for n in range(10)))
+        for _ in range(10):
+            answer = await reader.readexactly(7)
+            seen.append(answer[6] ^ answer[2])
+
+    async def main():
+        async with scripted(script) as uri, wsdial.aio.connect(uri, close_timeout=0.1):
+            while len(seen) < 10:
+                await asyncio.sleep(0.01)
+            assert bytes(seen) == b"ABCDEFGHIJ"
+
+    run(main())
+
+
+def test_messages_can_be_answered_before_what_is_wrong_behind_them():
+    seen = []
+
+    async def script(reader, writer, request):
+        writer.write(upgrade(request) + frame(2, b"a") + frame(2, b"b") + b"\x83\x00")
+        for _ in range(2):
+            seen.append((await reader.readexactly(7))[0])
+        seen.append((await reader.readexactly(2))[0])
+
+    async def main():
+        async with scripted(script) as uri, wsdial.aio.connect(uri, compression=None, close_timeout=0.1) as ws:
+            for _ in range(2):
+                await ws.send(await ws.recv())
+            with pytest.raises(wsdial.exceptions.ConnectionClosedError):
+                await ws.recv()
+            await ws.wait_closed()
+            assert seen == [0x82, 0x82, 0x88]
+
+    run(main())
+
+
 def test_a_dead_server_is_told():
     async def script(reader, writer, request):
         writer.write(upgrade(request))

@@ -209,7 +209,8 @@ class connect:
     def _settings(self, address: Address) -> tuple[tuple[Any, ...], ...]:
         """For the library, which sees a ``ws`` address where asyncio makes the TLS."""
         is_ours = address.secure and self._ssl is None
-        return self._options.settings(host=address.host_field if address.secure and not is_ours else None)
+        host = address.host_field if address.secure and not is_ours else None
+        return self._options.settings(host=host)
 
     async def _open_wire(self, uri: str) -> Wire:
         """Connects, and has the handshake begun."""
