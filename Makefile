@@ -39,9 +39,11 @@ header: ## write include/wsdial.h anew from src/ffi, and what is made of it
 bench: ## our C client beside its peers
 	@benches/run.sh
 
-autobahn: ## the whole Autobahn testsuite, through C and through Go (about 12 minutes each)
+autobahn: ## the whole Autobahn testsuite, through C, Go, Python and asyncio (about 12 minutes each)
 	@tests/autobahn/run.sh
 	@tests/autobahn/run.sh --client go
+	@tests/autobahn/run.sh --client client.py
+	@tests/autobahn/run.sh --client client_aio.py
 
 flood: ## both sides flood each other, a hundred times in a row over each transport (three minutes)
 	WSDIAL_FLOOD=100 cargo test --release --test flood full -- --nocapture

@@ -89,13 +89,28 @@ expect "C, a cookie that comes back" '^asked for http: ""$' '^stored: "visits=1"
 run "$BUILD/examples/c-explain" "$WSS" "$CA"
 expect "C, the handshake explained" '^wss://localhost:' '^  TLS .* TLSv1\.3' '^  > Sec-WebSocket-Key: ' '^  < HTTP/1\.1 101 ' \
   '^  < set-cookie: visits=\*\*\*; HttpOnly' '^  ok +subprotocol as offered +RFC 6455 4\.1 +json$' '^  open$'
-asyncio=(env "PYTHONPATH=$ROOT/bindings/python/src" "WSDIAL_LIBRARY=$TARGET/release/libwsdial.so" python3 -B)
-[ ! -x "$PYTHON" ] || asyncio[3]=$PYTHON
-interrupted "${asyncio[@]}" examples/python/asyncio_echo.py "$WS"
+python=(env "PYTHONPATH=$ROOT/bindings/python/src" "WSDIAL_LIBRARY=$TARGET/release/libwsdial.so" python3 -B)
+[ ! -x "$PYTHON" ] || python[3]=$PYTHON
+for url in "$WS" "$WSS"; do
+  ca=
+  [ "$url" = "$WS" ] || ca=$CA
+  interrupted "${python[@]}" examples/python/echo.py "$url" "$ca" 50
+  expect "Python echo over ${url%%:*}" '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'
+done
+run "${python[@]}" examples/python/duplex.py "$WS"
+expect "Python duplex" '^negotiated protocol: "json"$' '^received: 4000 messages, each whole' '^closed cleanly: 1000$'
+run "${python[@]}" examples/python/tls.py "$WSS" "$CA"
+expect "Python TLS with an own root" '^received: by the library$' '^received: by an SSLContext$' '^closed cleanly: 1000$'
+run "${python[@]}" examples/python/large.py "$WS" "" 64
+expect "Python, a large message in constant memory" '^received: 64 MiB in one message' '^closed cleanly: 1000$'
+run "${python[@]}" examples/python/redial.py "$WS"
+expect "Python redial" '^received: hello 1$' '^received: hello 3$' '^3 connections$'
+
+interrupted "${python[@]}" examples/python/asyncio_echo.py "$WS"
 expect "Python asyncio echo" '^negotiated protocol: "json"$' "^received: 'tick 0'" '^closed cleanly: 1000$'
-interrupted "${asyncio[@]}" examples/python/asyncio_echo.py "$WSS" "$CA"
+interrupted "${python[@]}" examples/python/asyncio_echo.py "$WSS" "$CA"
 expect "Python asyncio echo over wss" '^negotiated protocol: "json"$' "^received: 'tick 0'" '^closed cleanly: 1000$'
-run "${asyncio[@]}" examples/python/asyncio_many.py "$WS"
+run "${python[@]}" examples/python/asyncio_many.py "$WS"
 expect "Python, five hundred connections on one event loop" '^500 connections, 5000 messages each way, 500 closed cleanly$'
 interrupted "$BUILD/examples/go-article" "$WS"
 expect "Go article" '^upgraded: 101 ' '^negotiated protocol: "json"$' '^received: 2' '^closed cleanly: 1000$'

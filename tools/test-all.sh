@@ -9,14 +9,27 @@ steps=(
   "Autobahn 1.* to 10.* (a minute; needs Python 2.7, and says so where there is none)|tests/autobahn/run.sh --short"
   "the same through Go, whole messages (a minute)|tests/autobahn/run.sh --short --client go"
   "the same through Go, messages in pieces (a minute)|tests/autobahn/run.sh --short --client go-pieces"
+  "the same through Python, blocking and asyncio (two minutes)|autobahn_python"
+  "Python: wheel without cargo, sdist with it, pyright (two minutes)|python_packages"
   "the C tests under valgrind and AddressSanitizer (two minutes)|tests/c/sanitized.sh"
   "the three locks under a scheduler that tries interleavings (a minute)|model"
+  "a Go program outside the tree, static and shared (seconds)|tests/outside/run.sh"
+  "the Go package under cgocheck2, its fuzz targets half a minute each, a crowd of connections (three minutes)|tests/outside/go.sh"
   "one system call for each small message (seconds)|tests/syscalls.sh"
   "install, and programs built outside the tree: flags, pkg-config, CMake, gcc, clang (seconds)|tests/install/run.sh"
 )
 
 model() {
   WSDIAL_MODEL=${WSDIAL_MODEL:-1000} cargo test --locked --quiet --features model --lib model::
+}
+
+autobahn_python() {
+  for client in client.py client_aio.py; do PYTHON=$PYTHON tests/autobahn/run.sh --short --client $client; done
+}
+
+python_packages() {
+  PYTHON=$PYTHON tests/python/packaging.sh
+  PYTHON=$PYTHON tests/python/pyright.sh
 }
 
 for index in "${!steps[@]}"; do

@@ -352,22 +352,6 @@ def test_close_without_an_answer_is_bounded(serve):
         ws.recv()
 
 
-def test_left_open_is_a_resource_warning(echo):
-    ws = wsdial.connect(echo.ws)
-    with pytest.warns(ResourceWarning, match="unclosed"):
-        del ws
-        gc.collect()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with wsdial.connect(echo.ws) as ws:
-            pass
-        del ws
-        gc.collect()
-
-
-def test_no_pickles(echo):
-    with wsdial.connect(echo.ws) as ws, pytest.raises(TypeError, match="pickled"):
-        pickle.dumps(ws)
 
 
 @pytest.mark.parametrize("uri", [None, 5, b"ws://localhost"])

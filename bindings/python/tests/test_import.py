@@ -1,10 +1,9 @@
-"""Importing: where the library comes from, what is checked, and what does not happen; Ctrl-C, which needs a process."""
+"""Importing: where the library comes from, what is checked, and what does not happen."""
 
 from __future__ import annotations
 
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import textwrap
@@ -74,27 +73,3 @@ def test_a_library_of_another_version(tmp_path):
     path = str(library) if library.is_file() else os.environ["WSDIAL_LIBRARY"]
     said = run("import wsdial", PYTHONPATH=str(tmp_path), WSDIAL_LIBRARY=path).stderr
     assert f"is version {wsdial.__version__}, this package needs 77.0.0" in said
-
-
-@pytest.mark.parametrize("call", ["ws.recv()", "while True: ws.send(b'x' * 1_000_000)"])
-def test_ctrl_c_ends_a_blocked_call(echo, call):
-    # The echo server stops reading when its echoes are not read, so the sender blocks too.
-    code = f"""
-    import wsdial
-    ws = wsdial.connect({echo.ws!r}, close_timeout=0.1)
-    try:
-        print("in", flush=True)
-        {call}
-    except KeyboardInterrupt:
-        print("out", flush=True)
-    """
-    with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout and child.stdout.readline() == "in\n"
-        # Blocked in poll or recv, as the kernel sees it, or on its way there: either way it must answer.
-        child.send_signal(signal.SIGINT)
-        try:
-            assert child.communicate(timeout=20)[0] == "out\n"
-        finally:
-            child.kill()

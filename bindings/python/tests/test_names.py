@@ -47,7 +47,6 @@ WEBSOCKETS = SimpleNamespace(
     Headers=websockets.Headers,
     State=websockets.State,
 )
-NEEDS_PROXIES = pytest.mark.skipif(not hasattr(wsdial._lib.lib, "ws_dialer_route"), reason="built without proxies")
 # Using the result of websockets' connect without `with` is deprecated there, and what old programs do.
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used:DeprecationWarning")
 
@@ -384,7 +383,6 @@ def http_proxy():
     return "http://user:secret@127.0.0.1:%d" % listener.getsockname()[1], requests, (thread, listener)
 
 
-@NEEDS_PROXIES
 @pytest.mark.parametrize("secure", ["ws", "ssl"])
 def test_proxy(one, echo, secure):
     proxy, requests, (thread, listener) = http_proxy()
@@ -401,7 +399,6 @@ def test_proxy(one, echo, secure):
         one.connect(echo.ws, proxy="gopher://127.0.0.1")
 
 
-@NEEDS_PROXIES
 def test_proxy_refuses(one, serve):
     proxy = serve(lambda stream, request: stream.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"))
     with pytest.raises(one.exceptions.InvalidProxyStatus) as caught:
@@ -412,7 +409,6 @@ def test_proxy_refuses(one, serve):
         one.connect("ws://server.example", proxy=proxy.replace("ws:", "http:"))
 
 
-@NEEDS_PROXIES
 def test_proxy_of_the_environment(one, monkeypatch, serve):
     seen = []
     proxy = serve(lambda stream, request: seen.append(request))
@@ -427,7 +423,6 @@ def test_proxy_of_the_environment(one, monkeypatch, serve):
         one.connect("ws://server.invalid", proxy=None)
 
 
-@NEEDS_PROXIES
 def test_proxy_ssl(one, echo, tmp_path):
     """An https proxy is TLS in TLS: here the echo server's own certificate stands in for the proxy's."""
     context = ssl.create_default_context(cafile=echo.ca)

@@ -14,6 +14,7 @@ import heapq
 import itertools
 import os
 import select
+import signal
 import threading
 import time
 import weakref
@@ -126,8 +127,6 @@ class Servicer:
             return due
 
     def _run(self) -> None:
-        import signal
-
         # Signals are the main thread's: its waits are to end.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         looked = time.monotonic()

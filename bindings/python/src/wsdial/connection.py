@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from ctypes import byref, c_int, c_size_t, c_uint64, c_void_p, string_at
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, Literal, NamedTuple, NoReturn, Optional, overload
 
 from . import _lib
 from ._lib import held, lib
@@ -237,7 +237,22 @@ class ClientConnection:
 
     # Receiving.
 
-    def recv(self, timeout: float | None = None, decode: bool | None = None) -> Any:
+    @overload
+    def recv(self, timeout: float | None, decode: Literal[True]) -> str: ...
+
+    @overload
+    def recv(self, timeout: float | None, decode: Literal[False]) -> bytes: ...
+
+    @overload
+    def recv(self, timeout: float | None = None, *, decode: Literal[True]) -> str: ...
+
+    @overload
+    def recv(self, timeout: float | None = None, *, decode: Literal[False]) -> bytes: ...
+
+    @overload
+    def recv(self, timeout: float | None = None, decode: bool | None = None) -> Data: ...
+
+    def recv(self, timeout: float | None = None, decode: bool | None = None) -> Data:
         """Receives the next message: ``str`` for text, ``bytes`` for binary, or what ``decode`` says.
 
         Args:
@@ -418,7 +433,16 @@ class ClientConnection:
 
     # Receiving in pieces.
 
-    def recv_streaming(self, decode: bool | None = None) -> Iterator[Any]:
+    @overload
+    def recv_streaming(self, decode: Literal[True]) -> Iterator[str]: ...
+
+    @overload
+    def recv_streaming(self, decode: Literal[False]) -> Iterator[bytes]: ...
+
+    @overload
+    def recv_streaming(self, decode: bool | None = None) -> Iterator[Data]: ...
+
+    def recv_streaming(self, decode: bool | None = None) -> Iterator[Data]:
         """Receives the next message in the pieces in which it comes, so that a huge one needs no huge memory.
 
         The iterator is to be used up: until it is, nothing else can be received. Where pieces begin and end is the

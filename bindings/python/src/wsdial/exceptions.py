@@ -358,7 +358,8 @@ def _plain(result: int, message: str, uri: str | None) -> Exception:
     if -300 < result <= -101:
         return _tell(ValueError(message), result, None)
     if -400 < result <= -350:
-        return _tell(ProxyError(message), result, message)
+        kind_of_proxy = InvalidProxyMessage if result in (-354, -355) else ProxyError
+        return _tell(kind_of_proxy(message), result, message)
     if -500 < result <= -401:
         import ssl
 

@@ -189,7 +189,7 @@ class Dialer:
         if not self.handle:
             raise MemoryError("no memory for a dialer")
         for name, *arguments in settings:
-            if not name or not hasattr(held, name):  # DEV
+            if not name:
                 continue
             # Reading a file of certificates is no call to hold the GIL for.
             library = lib if name == "ws_dialer_add_ca_file" else held

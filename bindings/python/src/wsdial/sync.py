@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, overload
 from . import _lib
 from ._lib import held, lib
 from .connection import SLICE, ClientConnection
-from .exceptions import E_INTERRUPTED, SecurityError, failure
+from .exceptions import E_INTERRUPTED, InvalidStatus, SecurityError, failure
 from .options import (
     MAX_REDIRECTS,
     USER_AGENT,
@@ -217,7 +217,7 @@ class reconnect:
                     return self._finish(uri, options, _dialed(uri, dialer, end))
             return self._dial_by_hand(uri, options, end)
         except Exception as error:
-            if self.cookies is not None and hasattr(error, "response"):
+            if self.cookies is not None and isinstance(error, InvalidStatus):
                 from ._cookies import store
 
                 store(self.cookies, uri, error.response.headers)
@@ -253,7 +253,7 @@ class reconnect:
     def _proxy(self, uri: str, address: Address, options: Options) -> tuple[str | None, tuple[str, int]]:
         """The proxy's address, if there is one, and where to connect to."""
         there = (address.host, address.port)
-        if options.proxy is None or not hasattr(held, "ws_dialer_route"):  # DEV
+        if options.proxy is None:
             return None, there
         target = route(dialer_for(options.settings(proxy=options.proxy)), uri)
         if isinstance(options.proxy, str):
@@ -398,9 +398,9 @@ def _dialed_aside(raw: bytes, dialer: Dialer, end: float | None, handle: c_void_
     held.ws_dialer_set_cancel(own.handle, cancel, None)
     answer: list[tuple[int, c_void_p]] = []
 
-    def run() -> None:
-        import signal
+    import signal
 
+    def run() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         error = c_void_p()
         answer.append((lib.ws_dial(raw, own.handle, _left(end), byref(handle), byref(error)), error))
