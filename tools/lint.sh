@@ -10,4 +10,5 @@ if command -v gofmt >/dev/null; then # a Go that came by pip has none
 fi
 for module in bindings/go bindings/go/interop examples/go; do (cd "$module" && go vet ./...); done
 [ ! -x "$PYTHON" ] || (cd bindings/python && "$PYTHON" -m mypy --cache-dir "$BUILD/mypy")
+(cd bindings/go && go run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...)
 for script in tools/*.sh .ci/run; do bash -n "$script"; done

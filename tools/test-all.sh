@@ -13,6 +13,8 @@ steps=(
   "Python: wheel without cargo, sdist with it, pyright (two minutes)|python_packages"
   "the C tests under valgrind and AddressSanitizer (two minutes)|tests/c/sanitized.sh"
   "the three locks under a scheduler that tries interleavings (a minute)|model"
+  "a Go program outside the tree, static and shared (seconds)|tests/outside/run.sh"
+  "the Go package under cgocheck2, its fuzz targets half a minute each, a crowd of connections (three minutes)|tests/outside/go.sh"
   "one system call for each small message (seconds)|tests/syscalls.sh"
   "install, and programs built outside the tree: flags, pkg-config, CMake, gcc, clang (seconds)|tests/install/run.sh"
 )

@@ -54,7 +54,6 @@ func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
 		writePool: d.WriteBufferPool,
 		level:     1,
 	}
-	c.slot = make(chan struct{}, 1)
 	switch socket := netConn.(type) {
 	case *net.TCPConn:
 		c.raw, _ = socket.SyscallConn()

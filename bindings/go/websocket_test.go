@@ -85,6 +85,11 @@ func withServers(m *testing.M) int {
 		panic(err)
 	}
 	os.Setenv("SSL_CERT_FILE", bundle)
+	// For the examples.
+	refuses := httptest.NewServer(http.NotFoundHandler())
+	defer refuses.Close()
+	os.Setenv("WSDIAL_EXAMPLE_URL", agrees.ws)
+	os.Setenv("WSDIAL_EXAMPLE_NO", "ws"+strings.TrimPrefix(refuses.URL, "http"))
 	return m.Run()
 }
 

@@ -27,7 +27,7 @@ import (
 // whole. Whoever finds that something is owed (a pong, say) says so and takes the slot if it is free; whoever leaves the
 // slot looks.
 type writer struct {
-	slot        chan struct{}
+	slot        gate
 	owed        atomic.Bool
 	inside      bool          // C holds bytes that were shown and not taken
 	rest        []byte        // bytes that were taken and not written, before all others
@@ -332,27 +332,29 @@ func (c *Conn) lockSlot(ctx context.Context, deadline time.Time) error {
 	if !deadline.IsZero() && time.Until(deadline) <= 0 {
 		return c.writeTimeout()
 	}
-	select {
-	case c.slot <- struct{}{}:
+	if c.slot.try() {
 		return nil
-	default:
 	}
+	turn := c.slot.turn()
 	var over <-chan time.Time
 	if !deadline.IsZero() {
 		timer := time.NewTimer(time.Until(deadline))
 		defer timer.Stop()
 		over = timer.C
 	}
-	select {
-	case c.slot <- struct{}{}:
-		return nil
-	case <-c.whenClosed():
-		return c.closedError("write")
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-over:
-		return c.writeTimeout()
+	closed := c.whenClosed()
+	for !c.slot.waits() {
+		select {
+		case <-turn:
+		case <-closed:
+			return c.closedError("write")
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over:
+			return c.writeTimeout()
+		}
 	}
+	return nil
 }
 
 func (c *Conn) writeTimeout() error {
@@ -361,7 +363,7 @@ func (c *Conn) writeTimeout() error {
 }
 
 func (c *Conn) unlockSlot() {
-	<-c.slot
+	c.slot.leave()
 	if c.owed.Load() {
 		c.kick()
 	}
@@ -397,9 +399,7 @@ func (c *Conn) setStreamDeadline(deadline time.Time) {
 // goroutine of its own. It never waits.
 func (c *Conn) kick() {
 	c.owed.Store(true)
-	select {
-	case c.slot <- struct{}{}:
-	default:
+	if !c.slot.try() {
 		return
 	}
 	if c.writeNow() {

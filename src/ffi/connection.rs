@@ -94,8 +94,17 @@ impl ws_conn {
         }
     }
 
-    fn fields(&self) -> &Fields {
-        self.facts().fields.get_or_init(|| Fields::new(self.connection.headers()))
+    /// The subprotocol, for C.
+    fn subprotocol(&self) -> *const c_char {
+        match self.connection.subprotocol() {
+            // Nothing was picked, or nothing yet, which is no answer to keep.
+            "" => c"".as_ptr(),
+            picked => self.subprotocol.get_or_init(|| c_text(picked)).as_ptr(),
+        }
+    }
+
+    fn fields(&self) -> Option<&Fields> {
+        self.connection.is_open().then(|| self.facts().fields.get_or_init(|| Fields::new(self.connection.headers())))
     }
 
     fn tls(&self) -> Option<&(CString, CString)> {
@@ -172,11 +181,7 @@ pub unsafe extern "C" fn ws_dial(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_subprotocol(conn: *const ws_conn) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while its subprotocol is used.
-    unsafe {
-        guard::fact(conn, c"".as_ptr(), |conn| {
-            conn.subprotocol.get_or_init(|| c_text(conn.connection.subprotocol())).as_ptr()
-        })
-    }
+    unsafe { guard::fact(conn, c"".as_ptr(), ws_conn::subprotocol) }
 }
 
 /// Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
@@ -408,7 +413,8 @@ pub unsafe extern "C" fn ws_response_header(conn: *const ws_conn, name: *const c
     // SAFETY: NULL or a connection that is not freed while the value is used; NULL or a string.
     unsafe {
         guard::fact(conn, ptr::null(), |conn| {
-            guard::string("name", name).map_or(ptr::null(), |name| conn.fields().by_name(name, index))
+            let Some(fields) = conn.fields() else { return ptr::null() };
+            guard::string("name", name).map_or(ptr::null(), |name| fields.by_name(name, index))
         })
     }
 }
@@ -424,7 +430,8 @@ pub unsafe extern "C" fn ws_response_header_at(
 ) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the field is used; `name` is NULL or may be written.
     unsafe {
-        let field = guard::fact(conn, (ptr::null(), ptr::null()), |conn| conn.fields().at(position));
+        let none = (ptr::null(), ptr::null());
+        let field = guard::fact(conn, none, |conn| conn.fields().map_or(none, |fields| fields.at(position)));
         guard::put(name, field.0);
         field.1
     }

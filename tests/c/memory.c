@@ -43,6 +43,20 @@ static int read_some(struct pair *pair)
     return 1;
 }
 
+/* Nothing of this is known before the handshake is through. */
+static int asks_early;
+
+static void ask_early(const ws_conn *conn)
+{
+    size_t len = 1;
+
+    CHECK(strcmp(ws_subprotocol(conn), "") == 0 && strcmp(ws_extensions(conn), "") == 0);
+    CHECK(ws_response_status(conn) == 0);
+    CHECK(ws_response_header(conn, "upgrade", 0) == NULL && ws_response_header_at(conn, 0, NULL) == NULL);
+    CHECK(ws_close_code(conn) == 0 && ws_close_reason(conn, &len) == NULL && len == 0);
+    CHECK(ws_transcript(conn) == NULL);
+}
+
 static struct pair open_pair(int secure, const char *path, size_t step, const ws_dialer *dialer)
 {
     const char *server = secure ? server_wss : server_ws;
@@ -62,6 +76,9 @@ static struct pair open_pair(int secure, const char *path, size_t step, const ws
     EXPECT(WS_E_USAGE_STATE, ws_recv(pair.conn, BOUND, &message, e));
     CHECK(ws_wants(pair.conn) == (WS_WANT_READ | WS_WANT_WRITE));
     for (;;) {
+        if (asks_early) {
+            ask_early(pair.conn);
+        }
         write_all(&pair);
         result = ws_handshake(pair.conn, WS_DEFAULT, NULL);
         if (result != WS_AGAIN) {
@@ -357,6 +374,29 @@ static void ends(void)
     ws_dialer_free(dialer);
 }
 
+/* What is asked before the handshake is through is not known yet, and is when it is. */
+static void facts_asked_too_early(int secure)
+{
+    ws_dialer *dialer = new_dialer();
+    struct pair pair;
+    int turn;
+
+    EXPECT(WS_OK, ws_dialer_add_subprotocol(dialer, "json", e));
+    EXPECT(WS_OK, ws_dialer_set_transcript(dialer, 1, e));
+    asks_early = 1;
+    pair = open_pair(secure, "/echo", 100, dialer);
+    asks_early = 0;
+    for (turn = 0; turn < 2; turn++) {
+        CHECK(strcmp(ws_subprotocol(pair.conn), "json") == 0);
+        CHECK(strcmp(ws_response_header(pair.conn, "upgrade", 0), "websocket") == 0);
+        CHECK(ws_response_header_at(pair.conn, 0, NULL) != NULL);
+        CHECK((ws_tls_version(pair.conn) != NULL) == (secure && server_has_tls));
+        CHECK(ws_transcript(pair.conn) != NULL);
+    }
+    close_pair(&pair);
+    ws_dialer_free(dialer);
+}
+
 /* The pong is in the program's own socket while it is busy: what has not been moved tells nothing about the peer. But a
  * peer that says nothing is dead here too. */
 static void a_busy_mover(void)
@@ -406,6 +446,7 @@ int main(int argc, char **argv)
         echoes(secure, 1000);
         echoes(secure, 1 << 20);
         lent(secure);
+        facts_asked_too_early(secure);
     }
     the_peer_waits();
     a_busy_mover();

@@ -338,6 +338,45 @@ def test_pings_are_answered_though_nobody_receives():
     run(main())
 
 
+def test_pings_that_come_together_are_answered_one_by_one():
+    seen = []
+
+    async def script(reader, writer, request):
+        writer.write(upgrade(request) + b"".join(frame(9, bytes([65 + n])) for n in range(10)))
+        for _ in range(10):
+            answer = await reader.readexactly(7)
+            seen.append(answer[6] ^ answer[2])
+
+    async def main():
+        async with scripted(script) as uri, wsdial.aio.connect(uri, close_timeout=0.1):
+            while len(seen) < 10:
+                await asyncio.sleep(0.01)
+            assert bytes(seen) == b"ABCDEFGHIJ"
+
+    run(main())
+
+
+def test_messages_can_be_answered_before_what_is_wrong_behind_them():
+    seen = []
+
+    async def script(reader, writer, request):
+        writer.write(upgrade(request) + frame(2, b"a") + frame(2, b"b") + b"\x83\x00")
+        for _ in range(2):
+            seen.append((await reader.readexactly(7))[0])
+        seen.append((await reader.readexactly(2))[0])
+
+    async def main():
+        async with scripted(script) as uri, wsdial.aio.connect(uri, compression=None, close_timeout=0.1) as ws:
+            for _ in range(2):
+                await ws.send(await ws.recv())
+            with pytest.raises(wsdial.exceptions.ConnectionClosedError):
+                await ws.recv()
+            await ws.wait_closed()
+            assert seen == [0x82, 0x82, 0x88]
+
+    run(main())
+
+
 def test_a_dead_server_is_told():
     async def script(reader, writer, request):
         writer.write(upgrade(request))
@@ -453,6 +492,39 @@ def test_tls(echo, who):
             await wsdial.aio.connect(echo.wss, **({"ssl": True} if who == "context" else {}))
         with pytest.raises(ssl.SSLCertVerificationError):
             await wsdial.aio.connect(echo.wss, server_hostname="elsewhere.example", **options)
+
+    run(main())
+
+
+def test_a_proxy_before_the_tls_of_a_context(echo):
+    asked = []
+
+    async def relay(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        host, port = echo.wss[6:].rstrip("/").split(":")
+        other_reader, other_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        async def copy(source, target):
+            with contextlib.suppress(ConnectionError):
+                data = await source.read(65536)
+                while data:
+                    target.write(data)
+                    await target.drain()
+                    data = await source.read(65536)
+            target.close()
+
+        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
+
+    async def main():
+        server = await asyncio.start_server(relay, "127.0.0.1", 0)
+        proxy = "http://me:secret@127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        for options in ({"ca_file": echo.ca}, {"ssl": context_of(echo.ca)}):
+            async with wsdial.aio.connect(echo.wss, proxy=proxy, max_size=None, **options) as ws:
+                await ws.send(b"x" * 300_000)
+                assert await ws.recv() == b"x" * 300_000
+            assert b"CONNECT " in asked[-1] and b"Proxy-Authorization: Basic " in asked[-1]
+        server.close()
 
     run(main())
 

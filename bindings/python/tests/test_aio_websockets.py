@@ -734,6 +734,47 @@ def test_limits_can_be_read(connect):
     run(main())
 
 
+@clients
+def test_proxy(connect, monkeypatch):
+    asked = []
+
+    async def relay(reader, writer):
+        request = await reader.readuntil(b"\r\n\r\n")
+        asked.append(request.split(b"\r\n")[0].decode())
+        host, _, port = asked[-1].split()[1].rpartition(":")
+        other_reader, other_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        async def copy(source, target):
+            with contextlib.suppress(ConnectionError):
+                while data := await source.read(65536):
+                    target.write(data)
+                    await target.drain()
+            target.close()
+
+        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
+
+    async def main():
+        proxy = await asyncio.start_server(relay, "127.0.0.1", 0)
+        address = "http://127.0.0.1:%d" % proxy.sockets[0].getsockname()[1]
+        async with serving(echo) as uri:
+            async with connect(uri, proxy=address) as ws:
+                await ws.send("through")
+                assert await ws.recv() == "through"
+            assert len(asked) == 1 and asked[0].startswith("CONNECT 127.0.0.1:")
+            monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+            monkeypatch.setenv("no_proxy", "")
+            async with connect(uri, proxy=None) as ws:
+                assert await (await ws.ping()) > 0
+            with pytest.raises(exceptions_of(connect).InvalidProxy):
+                await connect(uri, proxy="ftp://127.0.0.1")
+            with pytest.raises(OSError):
+                await connect("ws://wsdial.example/", proxy=True)
+        proxy.close()
+
+    run(main())
+
+
 # The list.
 
 

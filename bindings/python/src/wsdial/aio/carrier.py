@@ -127,16 +127,19 @@ class Carrier(asyncio.BufferedProtocol):
         if at < size and not self.eof:
             self.spill += bytes(scratch[at:size])
 
-    def pour_spill(self) -> None:
-        """Gives the library what it had no room for."""
+    def pour_spill(self) -> bool:
+        """Gives the library what it had no room for; whether it took any of it."""
+        has_taken = False
         while self.spill:
             room = self.tools.room(self.conn)
             if room is None:
-                return
+                break
             part = min(len(self.spill), room.nbytes)
             room[:part] = self.spill[:part]
             held.ws_input_done(self.conn, part, None)
             self.spill = self.spill[part:]
+            has_taken = True
+        return has_taken
 
     def end_input(self) -> None:
         """Nothing more will come."""

@@ -13,7 +13,19 @@ from typing import Any, Callable
 
 from .._lib import held
 from ..exceptions import InvalidURI, SecurityError, failure
-from ..options import MAX_REDIRECTS, USER_AGENT, Address, Options, c_text, dialer_for, parse_uri, redirected, request_of
+from ..options import (
+    MAX_REDIRECTS,
+    USER_AGENT,
+    Address,
+    Options,
+    c_text,
+    dialer_for,
+    parse_uri,
+    proxy_of_environment,
+    redirected,
+    request_of,
+    route,
+)
 from ..typing import HeadersLike, LoggerLike, PathLike
 from .connection import ClientConnection
 from .limits import Limits, Marks
@@ -128,7 +140,7 @@ class connect:
         self._create_connection = create_connection if create_connection is not None else ClientConnection
         self._kwargs = kwargs
         # Bad options are told now, before anything is awaited.
-        self._settings(address)
+        dialer_for(self._settings(address, self._options.proxy))
 
     def __await__(self) -> Generator[Any, None, ClientConnection]:
         return self._connect().__await__()
@@ -206,16 +218,29 @@ class connect:
             return "with an explicit host or port"
         return None
 
-    def _settings(self, address: Address) -> tuple[tuple[Any, ...], ...]:
+    def _settings(self, address: Address, proxy: str | bool | None) -> tuple[tuple[Any, ...], ...]:
         """For the library, which sees a ``ws`` address where asyncio makes the TLS."""
-        is_ours = address.secure and self._ssl is None
-        return self._options.settings(host=address.host_field if address.secure and not is_ours else None)
+        is_foreign = address.secure and self._ssl is not None
+        return self._options.settings(host=address.host_field if is_foreign else None, proxy=proxy)
+
+    def _route(self, uri: str, address: Address) -> tuple[str | bool | None, tuple[str, int]]:
+        """The proxy to go through, if there is one, and where to connect to."""
+        there = (address.host, address.port)
+        proxy = self._options.proxy
+        if proxy is None or self._fixed is not None:
+            return None, there
+        target = route(dialer_for(self._settings(address, proxy)), uri)
+        if target == there:
+            return (None if proxy is True else proxy), there
+        # To the library the address is a ws one, for which the environment names another proxy.
+        return (proxy_of_environment(address.secure) if proxy is True else proxy), target
 
     async def _open_wire(self, uri: str) -> Wire:
         """Connects, and has the handshake begun."""
         loop = asyncio.get_running_loop()
         address = parse_uri(uri)
-        dialer = dialer_for(self._settings(address))
+        proxy, target = self._route(uri, address)
+        dialer = dialer_for(self._settings(address, proxy))
         url = address.plain() if address.secure and self._ssl is not None else uri
         conn, error = c_void_p(), c_void_p()
         result = held.ws_dial_memory(c_text(url), dialer.handle, byref(conn), byref(error))
@@ -224,24 +249,41 @@ class connect:
         assert conn.value is not None
         wire = Wire(loop, conn.value, self._limits)
         kwargs = dict(self._kwargs)
+        secured = {name: kwargs.pop(name) for name in list(kwargs) if name.startswith("ssl_")}
         if self._ssl is not None:
-            kwargs["ssl"] = self._ssl
-            if self._server_hostname is not None or kwargs.get("host") or kwargs.get("sock") or kwargs.get("unix"):
-                kwargs["server_hostname"] = self._server_hostname or address.host
+            secured["server_hostname"] = self._server_hostname or address.host
+            if proxy is None:
+                kwargs.update(secured, ssl=self._ssl)
+            else:
+                wire.tunnel = loop.create_future()
         try:
             if kwargs.pop("unix", False):
                 await loop.create_unix_connection(lambda: wire, **kwargs)
             else:
                 if kwargs.get("sock") is None:
-                    kwargs.setdefault("host", address.host)
-                    kwargs.setdefault("port", address.port)
+                    kwargs.setdefault("host", target[0])
+                    kwargs.setdefault("port", target[1])
                     if _races(loop):
                         kwargs.setdefault("happy_eyeballs_delay", HAPPY_EYEBALLS_DELAY)
                 await loop.create_connection(lambda: wire, **kwargs)
+            if wire.tunnel is not None:
+                await self._secure(wire, secured)
         except BaseException:
             wire.drop()
             raise
         return wire
+
+    async def _secure(self, wire: Wire, options: dict[str, Any]) -> None:
+        """TLS of asyncio's through the proxy, which has opened the way, or has failed, as the handshake will say."""
+        assert wire.tunnel is not None
+        await wire.tunnel
+        wire.tunnel = None
+        if wire.transport is None or wire.over is not None:
+            return
+        transport = await wire.loop.start_tls(wire.transport, wire, self._ssl, **options)
+        if transport is not None:
+            wire.carry_on(transport)
+            wire.advance()
 
 
 def checked_uri(uri: str) -> Address:

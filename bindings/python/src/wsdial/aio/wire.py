@@ -24,6 +24,9 @@ BATCH = 1 << 20
 #: answered with a reset, and a server that is still writing then never reads why.
 LINGER = 1.0
 
+#: So long whoever receives has to answer messages before what came behind them is met, in seconds.
+SOON = 0.01
+
 #: How often a connection whose messages nobody takes looks whether its keepalive may go on, in seconds.
 LATER = 1.0
 
@@ -32,7 +35,7 @@ class Wire(Carrier):
     """One connection, for whoever receives, sends and closes."""
 
     __slots__ = (
-        "cause", "deadline", "fragments", "keepalive_pong", "latency", "lost", "lost_waiters", "more", "opening", "over",
+        "cause", "deadline", "fragments", "keepalive_pong", "latency", "later", "lost", "lost_waiters", "more", "opening", "over",
         "pings", "queue", "reading_paused", "sent", "streams", "timer", "waiter",
     )  # fmt: skip
 
@@ -58,6 +61,7 @@ class Wire(Carrier):
         self.latency = 0.0
         self.keepalive_pong = False
         self.timer: asyncio.TimerHandle | None = None
+        self.later: asyncio.TimerHandle | None = None
         self.deadline: asyncio.TimerHandle | None = None
 
         #: The close frame that we sent first.
@@ -87,7 +91,7 @@ class Wire(Carrier):
             return
         if self.streams and self.over is None:
             self.pause()
-        elif len(self.queue) > self.limits.high:
+        elif self.is_full:
             # Who was just woken may take them all before anything else is read.
             if wakes:
                 self.loop.call_soon(self.hold_back)
@@ -96,8 +100,13 @@ class Wire(Carrier):
 
     def hold_back(self) -> None:
         """Reads no more while too many messages wait: then the server has to wait too."""
-        if len(self.queue) > self.limits.high and not self.reading_paused:
+        if self.is_full and not self.reading_paused:
             self.pause()
+
+    @property
+    def is_full(self) -> bool:
+        """Enough messages wait, or some are left in the library until these were taken."""
+        return len(self.queue) > self.limits.high or bool(self.more and self.queue)
 
     def pause(self) -> None:
         if self.transport is not None and self.sent is None:
@@ -106,12 +115,28 @@ class Wire(Carrier):
 
     def maybe_resume(self) -> None:
         """Reads again when enough messages were taken."""
-        if len(self.queue) > self.limits.low:
-            return
         if self.more:
-            self.pull()
-        if len(self.queue) <= self.limits.high:
+            # Whoever took the last may answer it before what is behind it is met.
+            self.later = self.later or self.loop.call_later(SOON, self.take_rest)
+        elif len(self.queue) <= self.limits.low and not self.is_full:
             self.read_on()
+
+    def take_rest(self) -> None:
+        """What is behind messages that nobody took is met all the same: it may be a ping."""
+        self.later = None
+        if len(self.queue) <= self.limits.high:
+            self.more = False
+            self.advance()
+            if not self.is_full:
+                self.read_on()
+
+    def go_on(self) -> None:
+        """Takes what was left in the library."""
+        if not self.queue:
+            self.pull()
+            if not self.is_full:
+                self.read_on()
+            self.advance()
 
     def read_on(self) -> None:
         if self.reading_paused:
@@ -122,22 +147,19 @@ class Wire(Carrier):
     def pull(self) -> None:
         """Takes the messages that are here, and sees to what is owed."""
         conn, tools, queue, high = self.conn, self.tools, self.queue, self.limits.high
-        if self.spill:
-            self.pour_spill()
-        again = True
-        while again:
-            again = False
+        while True:
+            result = _lib.AGAIN
+            has_more = bool(self.spill) and self.pour_spill()
             if self.over is not None:
                 # Behind the end there is the end of the stream.
                 held.ws_process(conn, None)
             elif self.streams:
                 pass
-            elif len(queue) <= high or self.lost:
-                self.more = False
+            elif self.lost or (len(queue) <= high and not (self.more and queue and self.sent is None)):
                 result = held.ws_recv_batch(conn, 0, BATCH, 0, tools.at_batch, tools.at_error)
+                self.more = False
                 if result == _lib.OK:
                     self.take(tools.batch)
-                    again = True
                 elif result != _lib.AGAIN:
                     self.finish(result)
             elif self.sent is not None:
@@ -146,12 +168,19 @@ class Wire(Carrier):
             else:
                 self.more = True
             wants = held.ws_wants(conn)
-            if wants & _lib.WANT_WRITE and self.flush():
-                again = self.over is None
-            elif not wants & _lib.WANT_BUFFERED:
-                again = False
+            has_left = bool(wants & _lib.WANT_WRITE) and self.flush()
             if self.writing_paused:
                 self.arm()
+            if result == _lib.OK:
+                # What is behind these messages may be the end: it is met when they were taken.
+                wants = held.ws_wants(conn) if has_left else wants
+                self.more = bool(wants & _lib.WANT_BUFFERED or self.spill)
+                if self.more and queue and self.later is None:
+                    self.later = self.loop.call_later(SOON, self.take_rest)
+                if not self.more or (queue and self.sent is None and not self.lost):
+                    return
+            elif not (has_left or has_more) or self.over is not None or self.more:
+                return
 
     def take(self, batch: _lib.BatchStruct) -> None:
         """Copies the messages of a batch out: the block once, and each."""
@@ -269,10 +298,10 @@ class Wire(Carrier):
         self.lost = True
         self.loan = self.backlog = 0
         self.writing_paused = False
-        for handle in (self.timer, self.deadline):
+        for handle in (self.timer, self.deadline, self.later):
             if handle is not None:
                 handle.cancel()
-        self.timer = self.deadline = None
+        self.timer = self.deadline = self.later = None
         self.end_input()
         self.advance()
         self.end_pings()
@@ -370,9 +399,8 @@ class Wire(Carrier):
         if self.waiter is not None:
             raise ConcurrencyError("another task is receiving on this connection")
         while True:
-            if not self.queue and self.more:
-                self.pull()
-                self.maybe_resume()
+            if self.more or self.reading_paused:
+                self.go_on()
             if self.queue:
                 return
             if self.over is not None or self.lost:
