@@ -13,7 +13,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -168,6 +170,7 @@ fn listen(port: u16) -> io::Result<(u16, Vec<TcpListener>)> {
 fn certificates(path: &str, client: Option<&str>) -> Result<Arc<ServerConfig>, Box<dyn Error>> {
     let mut root = CertificateParams::default();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     root.distinguished_name.push(DnType::CommonName, "wsdial echo server, root of one run");
     let root_key = KeyPair::generate()?;
     let root_certificate = root.self_signed(&root_key)?;
@@ -176,6 +179,8 @@ fn certificates(path: &str, client: Option<&str>) -> Result<Arc<ServerConfig>, B
 
     let key = KeyPair::generate()?;
     let mut leaf = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(String::from))?;
+    // RFC 5280 wants it (4.2.1.1), and the key usage of the root, and Python 3.13 and later ask OpenSSL to be strict.
+    leaf.use_authority_key_identifier_extension = true;
     leaf.distinguished_name.push(DnType::CommonName, "localhost");
     let leaf = leaf.signed_by(&key, &issuer)?;
 
