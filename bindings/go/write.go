@@ -34,6 +34,7 @@ type writer struct {
 	fragmented  chan struct{} // closed when the message in fragments is whole; nil when there is none
 	writeErr    error         // nothing can be written any more
 	deadlineSet time.Time
+	writing     writing
 
 	writers       sync.Mutex
 	currentWriter *messageWriter
@@ -112,10 +113,24 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error 
 			return err
 		}
 	}
+	isPut := false
+	if c.raw != nil && len(o.data) < heavyFrom && !o.fragment && o.kind != CloseMessage {
+		isWritten, err := c.putNow(&o)
+		if isWritten || err != nil {
+			return err
+		}
+		isPut = c.writing.kind == isTaken
+	}
 	buffer := takeOutput()
 	defer giveOutput(buffer)
 	var out C.wsgo_output
-	if err := c.put(&o, buffer, &out); err != nil {
+	var err error
+	if isPut {
+		err = c.show(0, buffer, &out)
+	} else {
+		err = c.put(&o, buffer, &out)
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.emit(ctx, buffer, &out); err != nil {
@@ -175,6 +190,40 @@ func (c *Conn) put(o *outgoing, buffer *output, out *C.wsgo_output) error {
 		c.fragmented = nil
 	}
 	return err
+}
+
+// writing is a message on its way to C and the socket, in one crossing.
+type writing struct {
+	step    func(fd uintptr) bool
+	data    []byte
+	kind    int // isTaken when C has it
+	result  C.int
+	written C.int
+	raw     *C.ws_error
+}
+
+const isTaken = -1
+
+// putNow gives a message to C and writes it. Whether that was all; else, if it was taken, the rest is C's to show.
+func (c *Conn) putNow(o *outgoing) (isWritten bool, err error) {
+	w := &c.writing
+	w.data, w.kind, w.raw = o.data, o.kind, nil
+	c.raw.Write(w.step)
+	w.data = nil
+	if w.kind != isTaken {
+		return false, nil // the stream is closed, or its deadline was reached: the next to write finds out
+	}
+	if err := c.taken(w.result, w.raw); err != nil {
+		return false, err
+	}
+	return w.written != 0, nil
+}
+
+func (c *Conn) writeSocket(fd uintptr) bool {
+	w := &c.writing
+	w.result = C.wsgo_send_now(c.h.conn, C.int(fd), C.int(w.kind), pointer(w.data), C.size_t(len(w.data)), &w.written, &w.raw)
+	w.kind = isTaken
+	return true
 }
 
 // putClose sends a close frame and does not wait for the server's: the reader meets it.
