@@ -154,27 +154,23 @@ int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffe
     return shown < 0 ? shown : result;
 }
 
-int wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, int *written, ws_error **error)
+void wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, wsgo_sent *sent)
 {
-    int result = take(conn, kind, data, len, error), done;
+    size_t size = 0;
     const void *bytes;
-    size_t left = 0;
     ssize_t n;
 
-    *written = 0;
-    if (result != WS_PENDING || !(bytes = ws_output(conn, &left))) {
-        *written = result < 0 || result == WS_CLOSED;
-        return result;
+    sent->result = take(conn, kind, data, len, &sent->error);
+    sent->left = sent->result == WS_PENDING;
+    if (!sent->left || !(bytes = ws_output(conn, &size))) {
+        return;
     }
     do {
-        n = send(fd, bytes, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
-    if (n <= 0) {
-        return result;
+    if (n > 0 && ws_output_done(conn, (size_t)n, NULL) == WS_OK) {
+        sent->left = (size_t)n < size;
     }
-    done = ws_output_done(conn, (size_t)n, error);
-    *written = (size_t)n == left;
-    return done < 0 ? done : result;
 }
 
 int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, int is_final, void *buffer, size_t room,

@@ -58,9 +58,14 @@ int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, in
 int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
               ws_error **error);
 
-/* wsgo_send of a small message, and one write of it to a non-blocking socket. *written tells whether that took all of it; what
- * is left, be it for a failure of the socket, is shown by wsgo_output_next. */
-int wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, int *written, ws_error **error);
+/* How wsgo_send_now went: its answer, and whether something is left to be written, which wsgo_output_next shows. */
+typedef struct wsgo_sent {
+    int result, left;
+    ws_error *error;
+} wsgo_sent;
+
+/* wsgo_send of a small message, and one write of it to a non-blocking socket. A failure of the socket leaves all of it. */
+void wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, wsgo_sent *sent);
 
 /* Takes off done bytes of what was lent and shows what is to be written. */
 int wsgo_output_next(ws_conn *conn, size_t done, void *buffer, size_t room, wsgo_output *output, ws_error **error);

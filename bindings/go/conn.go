@@ -107,6 +107,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writeDeadline = t
+	c.writeLimited.Store(!t.IsZero())
 	return nil
 }
 

@@ -36,6 +36,8 @@ type writer struct {
 	deadlineSet time.Time
 	writing     writing
 
+	writeLimited atomic.Bool // there is a write deadline
+
 	writers       sync.Mutex
 	currentWriter *messageWriter
 	isCloseSent   atomic.Bool
@@ -53,6 +55,9 @@ const heavyFrom = 64 << 10
 // [FormatCloseMessage] made, PingMessage, PongMessage, each with at most 125 bytes. Several goroutines may write at once. The
 // write deadline limits it. Behind a close frame it returns [ErrCloseSent].
 func (c *Conn) WriteMessage(messageType int, data []byte) error {
+	if isDone, err := c.writeSimple(messageType, data); isDone {
+		return err
+	}
 	return c.write(context.Background(), c.currentWriteDeadline(), outgoing{kind: messageType, data: data})
 }
 
@@ -113,24 +118,10 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error 
 			return err
 		}
 	}
-	isPut := false
-	if c.raw != nil && len(o.data) < heavyFrom && !o.fragment && o.kind != CloseMessage {
-		isWritten, err := c.putNow(&o)
-		if isWritten || err != nil {
-			return err
-		}
-		isPut = c.writing.kind == isTaken
-	}
 	buffer := takeOutput()
 	defer giveOutput(buffer)
 	var out C.wsgo_output
-	var err error
-	if isPut {
-		err = c.show(0, buffer, &out)
-	} else {
-		err = c.put(&o, buffer, &out)
-	}
-	if err != nil {
+	if err := c.put(&o, buffer, &out); err != nil {
 		return err
 	}
 	if err := c.emit(ctx, buffer, &out); err != nil {
@@ -194,35 +185,53 @@ func (c *Conn) put(o *outgoing, buffer *output, out *C.wsgo_output) error {
 
 // writing is a message on its way to C and the socket, in one crossing.
 type writing struct {
-	step    func(fd uintptr) bool
-	data    []byte
-	kind    int // isTaken when C has it
-	result  C.int
-	written C.int
-	raw     *C.ws_error
+	step  func(fd uintptr) bool
+	data  []byte
+	kind  int
+	taken bool
+	sent  C.wsgo_sent
 }
 
-const isTaken = -1
+// writeSimple is most writes: a small message to a socket, by nobody else and without a limit. It takes the slot without a
+// wait, crosses into C once, and that writes once. False: nothing was done, write does it.
+func (c *Conn) writeSimple(kind int, data []byte) (isDone bool, err error) {
+	if c.raw == nil || len(data) >= heavyFrom || kind == CloseMessage || c.writeLimited.Load() || !c.slot.try() {
+		return false, nil
+	}
+	isFree := c.fragmented == nil && c.writeErr == nil && len(c.rest) == 0 && !c.inside && c.deadlineSet.IsZero()
+	if isFree && c.h.enter() {
+		isDone, err = c.putNow(kind, data)
+		c.h.leave()
+	}
+	c.unlockSlot()
+	return isDone, err
+}
 
-// putNow gives a message to C and writes it. Whether that was all; else, if it was taken, the rest is C's to show.
-func (c *Conn) putNow(o *outgoing) (isWritten bool, err error) {
+// putNow gives a message to C and writes it.
+func (c *Conn) putNow(kind int, data []byte) (isDone bool, err error) {
 	w := &c.writing
-	w.data, w.kind, w.raw = o.data, o.kind, nil
+	w.data, w.kind, w.taken = data, kind, false
 	c.raw.Write(w.step)
 	w.data = nil
-	if w.kind != isTaken {
-		return false, nil // the stream is closed, or its deadline was reached: the next to write finds out
+	if !w.taken {
+		return false, nil // the stream is closed: write tells
 	}
-	if err := c.taken(w.result, w.raw); err != nil {
-		return false, err
+	if w.sent.result != C.WS_PENDING {
+		return true, c.taken(w.sent.result, w.sent.error)
 	}
-	return w.written != 0, nil
+	if w.sent.left != 0 {
+		c.inside = true
+		if err := c.flushInside(context.Background()); err != nil {
+			return true, pending(err)
+		}
+	}
+	return true, nil
 }
 
 func (c *Conn) writeSocket(fd uintptr) bool {
 	w := &c.writing
-	w.result = C.wsgo_send_now(c.h.conn, C.int(fd), C.int(w.kind), pointer(w.data), C.size_t(len(w.data)), &w.written, &w.raw)
-	w.kind = isTaken
+	C.wsgo_send_now(c.h.conn, C.int(fd), C.int(w.kind), pointer(w.data), C.size_t(len(w.data)), &w.sent)
+	w.taken = true
 	return true
 }
 

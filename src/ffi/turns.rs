@@ -154,14 +154,16 @@ pub unsafe extern "C" fn ws_handshake(conn: *mut ws_conn, timeout_ms: c_int, err
 /// (ws_wants does not say WS_WANT_READ), the end has come, or the connection is not over memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_input(conn: *mut ws_conn, room: *mut usize) -> *mut c_void {
-    if room.is_null() {
-        // SAFETY: NULL or a connection that is not freed during the call.
-        unsafe { guard::work(conn, (), |conn| drop(conn.connection().input_back())) };
-        return ptr::null_mut();
-    }
-    // SAFETY: NULL or a connection that is not freed while the room is used; `room` may be written.
+    // SAFETY: NULL or a connection that is not freed while the room is used; `room` is NULL or may be written.
     unsafe {
-        let input = guard::work(conn, None, |conn| conn.connection().input().ok().flatten());
+        let input = guard::work(conn, None, |conn| {
+            if room.is_null() {
+                // Only a fault of the call's place, which has no room to take back, can come of it.
+                let _ = conn.connection().input_back();
+                return None;
+            }
+            conn.connection().input().ok().flatten()
+        });
         let input = input.unwrap_or((ptr::null_mut(), 0));
         guard::put(room, input.1);
         input.0.cast()
