@@ -287,7 +287,9 @@ static void over_a_socket(void)
     start_proxy(&proxy);
     dialer = through(proxy.url);
     fd = connected(proxy.url);
-    EXPECT(WS_AGAIN, ws_dial_fd(fd, behind, dialer, WS_NOWAIT, &conn, e));
+    /* The proxy may be so quick that there is nothing to wait for. */
+    result = ws_dial_fd(fd, behind, dialer, WS_NOWAIT, &conn, NULL);
+    CHECK((result == WS_AGAIN || result == WS_OK) && conn != NULL);
     while ((result = ws_handshake(conn, WS_NOWAIT, NULL)) == WS_AGAIN) {
         struct pollfd wait;
         int wants = ws_wants(conn);
