@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -141,6 +142,19 @@ func TestWritingBehindAViolationIsErrCloseSent(t *testing.T) {
 	}
 	if err := c.WriteMessage(TextMessage, []byte("x")); err != ErrCloseSent {
 		t.Errorf("%#v", err)
+	}
+}
+
+// The name of a host goes through IDNA before it is looked up, in whatever way TLS is made.
+func TestANameOfOtherLetters(t *testing.T) {
+	wide := func(address string) string {
+		return strings.Replace(address, "localhost", "ｌｏｃａｌｈｏｓｔ", 1)
+	}
+	echoOnce(t, dialTest(t, Dialer{}, wide(agrees.ws)), "x")
+	echoOnce(t, dialTest(t, Dialer{}, wide(agrees.wss)), "x")
+	echoOnce(t, dialTest(t, Dialer{TLSClientConfig: &tls.Config{RootCAs: roots(t)}}, wide(agrees.wss)), "x")
+	if _, _, err := (&Dialer{}).Dial("ws://a\u2024\u2024b/", nil); err == nil {
+		t.Error("a name that cannot be is dialed")
 	}
 }
 
