@@ -7,33 +7,11 @@ passed=0
 
 # expect TITLE PATTERN...: what SAID holds has a line for each pattern, in that order, and nothing else went wrong.
 expect() {
-  local title=$1 pattern
+  local title=$1
   shift
-  local rest=$SAID
-  for pattern in "$@"; do
-    grep -qE "$pattern" <<<"$rest" || { fail "$title: no line like '$pattern' in: $SAID"; return 0; }
-    rest=$(sed -E "0,/${pattern//\//\\/}/d" <<<"$rest")
-  done
+  says "$@" || { fail "$title: no line like '$missing' in: $SAID"; return 0; }
   passed=$((passed + 1))
   echo "  $title: as it should"
-}
-
-# interrupted COMMAND...: runs it until it has received something, then interrupts it, and collects what it said in SAID.
-interrupted() {
-  local log=$BUILD/interrupted.log pid code=0
-  : >"$log"
-  timeout --signal=KILL 60 "$@" >"$log" 2>&1 &
-  pid=$!
-  # The program says so itself when it has received; a look every 20 ms, 30 s at the most.
-  for _ in $(seq 1500); do
-    grep -q '^received' "$log" && break
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.02
-  done
-  kill -INT "$pid" 2>/dev/null || true
-  wait "$pid" || code=$?
-  SAID=$(cat "$log")
-  [ "$code" = 0 ] || fail "$1 ended with $code: $SAID"
 }
 
 run() {

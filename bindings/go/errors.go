@@ -182,7 +182,8 @@ func (e *Error) Unwrap() error {
 
 // PendingError is the error of a write whose message was taken, but which did not leave whole before Err came about: a
 // deadline, or a context that was done. What is left goes out in front of the next write, so writing the message again
-// would send it twice. A write that failed by any other error took nothing.
+// would send it twice. A write that failed by any other error took nothing, or was the last one: a time-out in the middle
+// of crypto/tls, or of any connection that is no socket, breaks it for writing.
 type PendingError struct {
 	Err error
 }

@@ -107,6 +107,7 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 		if kind < CloseMessage {
 			return kind, data, nil
 		}
+		c.h.kit.drop() // first: a handler that panics is not called twice for a frame
 		if err := c.handleControl(kind, data); err != nil {
 			// It is over: what came behind is not told.
 			k := c.h.kit
@@ -114,7 +115,7 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 			k.giveBack()
 			return -1, nil, err
 		}
-		c.received()
+		c.restKit()
 	}
 	return -1, nil, errNoMessage
 }
@@ -381,6 +382,5 @@ func timeoutError(op string, c *Conn, err error) error {
 	if c.raw == nil {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
-		Err: os.ErrDeadlineExceeded}
+	return c.opError(op, os.ErrDeadlineExceeded)
 }

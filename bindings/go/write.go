@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -119,6 +118,9 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error 
 		return err
 	}
 	if err := c.emit(ctx, buffer, &out); err != nil {
+		if c.writeErr != nil {
+			return err // nothing leaves any more
+		}
 		return pending(err)
 	}
 	return nil
@@ -209,7 +211,11 @@ func (c *Conn) putClose(data []byte, buffer *output, out *C.wsgo_output) error {
 func (c *Conn) taken(result C.int, raw *C.ws_error) error {
 	switch {
 	case result < 0:
-		return makeError(result, raw)
+		failure := makeError(result, raw)
+		if failure.CloseCode != 0 {
+			return ErrCloseSent // because of what the reader met, who is told what it was
+		}
+		return failure
 	case result == C.WS_CLOSED:
 		return ErrCloseSent
 	case result == C.WS_AGAIN:
@@ -357,10 +363,7 @@ func (c *Conn) lockSlot(ctx context.Context, deadline time.Time) error {
 	return nil
 }
 
-func (c *Conn) writeTimeout() error {
-	return &net.OpError{Op: "write", Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
-		Err: os.ErrDeadlineExceeded}
-}
+func (c *Conn) writeTimeout() error { return c.opError("write", os.ErrDeadlineExceeded) }
 
 func (c *Conn) unlockSlot() {
 	c.slot.leave()
