@@ -144,6 +144,32 @@ func TestWritingBehindAViolationIsErrCloseSent(t *testing.T) {
 	}
 }
 
+// A lost connection is no close frame.
+func TestWritingBehindALostConnection(t *testing.T) {
+	c := dialTest(t, Dialer{}, script(t, "", func(net.Conn, *bufio.Reader) {}))
+	if _, _, err := c.ReadMessage(); !IsCloseError(err, CloseAbnormalClosure) {
+		t.Fatalf("%#v", err)
+	}
+	if err := c.WriteMessage(TextMessage, []byte("x")); err == nil || err == ErrCloseSent {
+		t.Errorf("%#v", err)
+	}
+}
+
+func TestAPermanentTimeoutOfAWriteThatWasLate(t *testing.T) {
+	c := dialTest(t, Dialer{PermanentTimeouts: true}, agrees.ws)
+	late := time.Now().Add(-time.Second)
+	if err := c.WriteControl(PingMessage, nil, late); !isTimeout(err) {
+		t.Errorf("%v", err)
+	}
+	echoOnce(t, c, "a control message that was late is nobody's end")
+	c.SetWriteDeadline(late)
+	first := c.WriteMessage(TextMessage, []byte("x"))
+	c.SetWriteDeadline(time.Time{})
+	if second := c.WriteMessage(TextMessage, []byte("x")); !isTimeout(first) || second != first {
+		t.Errorf("%v, %v", first, second)
+	}
+}
+
 // A proxy that lets everybody in takes a dialer that has a password for it, as the model's do.
 func TestASocksProxyNeedNotAskForThePassword(t *testing.T) {
 	proxy := &url.URL{Scheme: "socks5", Host: socksProxy(t, "", ""), User: url.UserPassword("me", "secret")}

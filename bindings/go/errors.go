@@ -147,7 +147,7 @@ type Error struct {
 	Code      int    // the number of wsdial.h, negative
 	Phase     string // where it happened, such as "connect" or "TLS"
 	Errno     int    // of the system call that failed, or 0
-	CloseCode int    // what was sent to the server because of it, such as 1002 or 1007, or 0
+	CloseCode int    // what was sent to the server because of it, such as 1002 or 1007; 1006 for a lost connection, or 0
 	Message   string // a sentence with the host, the phase and the cause
 }
 

@@ -85,7 +85,7 @@ type outgoing struct {
 
 func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error {
 	if err := c.lockSlot(ctx, deadline); err != nil {
-		return err
+		return c.lateWrite(o, err)
 	}
 	for c.fragmented != nil && o.kind < CloseMessage && (!o.fragment || o.first) {
 		whole := c.fragmented
@@ -124,6 +124,18 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error 
 		return pending(err)
 	}
 	return nil
+}
+
+// lateWrite is the error of a write that was not begun: a time-out or a context. It is the last one where those are
+// permanent, but for control messages, whose deadline is their own.
+func (c *Conn) lateWrite(o outgoing, err error) error {
+	if c.permanent && o.kind < CloseMessage && !c.closed.Load() && c.slot.try() {
+		if c.writeErr == nil {
+			c.writeErr = err
+		}
+		c.unlockSlot()
+	}
+	return err
 }
 
 // await waits for the end of somebody's message in fragments.
@@ -212,7 +224,7 @@ func (c *Conn) taken(result C.int, raw *C.ws_error) error {
 	switch {
 	case result < 0:
 		failure := makeError(result, raw)
-		if failure.CloseCode != 0 {
+		if failure.CloseCode != 0 && failure.CloseCode != CloseAbnormalClosure {
 			return ErrCloseSent // because of what the reader met, who is told what it was
 		}
 		return failure
