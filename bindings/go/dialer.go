@@ -65,8 +65,9 @@ type Dialer struct {
 
 	// The fields below are not the model's.
 
-	// MaxRedirects is how many redirects are followed. Authorization and cookies of the request header are dropped when the
-	// host changes, and wss never becomes ws. Zero: none, the answer comes with ErrBadHandshake.
+	// MaxRedirects is how many redirects are followed, to ws and wss addresses only, and none of a unix socket's.
+	// Authorization and cookies of the request header are dropped when the host changes, and wss never becomes ws. Zero: none,
+	// the answer comes with ErrBadHandshake.
 	MaxRedirects int
 
 	// PingInterval sends a ping that often, PongTimeout is how long its pong may take; the connection ends when nothing has
@@ -119,8 +120,8 @@ func NewClient(
 // only, not the connection.
 //
 // When the server answers something else than a proper upgrade the error is [ErrBadHandshake] itself and the response holds
-// the answer: status, fields, and the first KiB of the body; [HandshakeReason] tells what was wrong with it. The response's
-// body need not be closed.
+// the answer: status, fields, and the first KiB of the body; [HandshakeReason] tells what was wrong with it (for a 101
+// over libwsdial's own TLS that alone, and no fields). The response's body need not be closed.
 func (d *Dialer) DialContext(
 	ctx context.Context, urlStr string, requestHeader http.Header,
 ) (*Conn, *http.Response, error) {
