@@ -17,7 +17,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
+	"unsafe"
 )
 
 // Dialer holds what a program decided about dialing. The zero value works: no limits, no proxy, no compression. It may be
@@ -155,6 +158,9 @@ func (d *Dialer) dialOnce(ctx context.Context, urlStr string, header http.Header
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := t.useASCII(); err != nil {
+		return nil, nil, err
+	}
 	ownTLS := t.secure && (d.NetDialTLSContext != nil || d.TLSClientConfig != nil)
 	header, err = d.withCookies(t, header)
 	if err != nil {
@@ -195,6 +201,24 @@ func (d *Dialer) withCookies(t *target, header http.Header) (http.Header, error)
 	}
 	header["Cookie"] = request.Header["Cookie"]
 	return header, nil
+}
+
+// useASCII makes a name of other letters the one that is looked up (RFC 5891), as C does.
+func (t *target) useASCII() error {
+	if strings.IndexFunc(t.host, func(letter rune) bool { return letter >= utf8.RuneSelf }) < 0 {
+		return nil
+	}
+	const most = 256
+	host := (*C.char)(C.malloc(most))
+	defer C.free(unsafe.Pointer(host))
+	var port C.int
+	err := lend(func(c []*C.char, raw **C.ws_error) C.int {
+		return C.ws_dialer_route(nil, c[0], host, most, &port, raw)
+	}, t.url)
+	if err == nil {
+		t.host = C.GoString(host)
+	}
+	return err
 }
 
 // prepare makes C's connection, whose bytes are moved later.

@@ -4,6 +4,8 @@ package websocket
 
 import (
 	"bufio"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,6 +54,36 @@ func TestAConnectionWithoutAddresses(t *testing.T) {
 	if _, _, err := c.ReadMessage(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("%v", err)
 	}
+}
+
+// wrapping is a net.Conn of a program that adds words to errors.
+type wrapping struct{ net.Conn }
+
+func (w wrapping) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("in other words: %w", err)
+	}
+	return n, err
+}
+
+func TestAConnectionThatWrapsItsErrors(t *testing.T) {
+	ours, theirs := net.Pipe()
+	go pipeServer(theirs)
+	c := dialTest(t, Dialer{NetDial: func(string, string) (net.Conn, error) { return wrapping{ours}, nil }}, "ws://x.example")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if _, _, err := c.ReadContext(ctx); err != context.DeadlineExceeded {
+		t.Errorf("%#v", err)
+	}
+	c.SetReadDeadline(time.Now().Add(-time.Second))
+	if _, _, err := c.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%#v", err)
+	} else if _, ok := err.(net.Error); !ok {
+		t.Errorf("%#v", err)
+	}
+	c.SetReadDeadline(time.Time{})
+	echoOnce(t, c, "x")
 }
 
 // A write that broke off in the middle of what is no socket is the last one, and does not pretend that the rest will leave.
@@ -141,6 +174,19 @@ func TestWritingBehindAViolationIsErrCloseSent(t *testing.T) {
 	}
 	if err := c.WriteMessage(TextMessage, []byte("x")); err != ErrCloseSent {
 		t.Errorf("%#v", err)
+	}
+}
+
+// The name of a host goes through IDNA before it is looked up, in whatever way TLS is made.
+func TestANameOfOtherLetters(t *testing.T) {
+	wide := func(address string) string {
+		return strings.Replace(address, "localhost", "ｌｏｃａｌｈｏｓｔ", 1)
+	}
+	echoOnce(t, dialTest(t, Dialer{}, wide(agrees.ws)), "x")
+	echoOnce(t, dialTest(t, Dialer{}, wide(agrees.wss)), "x")
+	echoOnce(t, dialTest(t, Dialer{TLSClientConfig: &tls.Config{RootCAs: roots(t)}}, wide(agrees.wss)), "x")
+	if _, _, err := (&Dialer{}).Dial("ws://a\u2024\u2024b/", nil); err == nil {
+		t.Error("a name that cannot be is dialed")
 	}
 }
 

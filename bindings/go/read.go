@@ -373,13 +373,14 @@ func (c *Conn) isOver() bool {
 }
 
 func isTimeout(err error) bool {
-	timeout, ok := err.(net.Error)
-	return ok && timeout.Timeout()
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// timeoutError names the operation: the poller knows a raw one only.
+// timeoutError names the operation: the poller knows a raw one only. A net.Error stays as it came, and one that the program's
+// own net.Conn has wrapped becomes one.
 func timeoutError(op string, c *Conn, err error) error {
-	if c.raw == nil {
+	if _, ok := err.(net.Error); ok && c.raw == nil {
 		return err
 	}
 	return c.opError(op, os.ErrDeadlineExceeded)
