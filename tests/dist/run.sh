@@ -54,6 +54,6 @@ ok "Go: a program outside the tree" without_rust bash -c "cd '$dir/program' && g
 ok "Python: the wheel, without Rust" without_rust "$dir/venv/bin/python" -m pip install --quiet --no-index --find-links dist wsdial
 ok "Python: it runs" without_rust "$dir/venv/bin/python" -c "import wsdial; assert wsdial.__version__ == '$version'"
 
-tar -xzf "dist/wsdial-$version.tar.gz" -C "$dir"
+tar -xzf "dist/wsdial-$version-src.tar.gz" -C "$dir"
 ok "source: it builds" bash -c "cd '$dir/wsdial-$version' && CARGO_TARGET_DIR='$dir/target' cargo build --quiet --locked --lib"
 echo "$passed passed, 0 failed"
