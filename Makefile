@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall dist header bench autobahn flood fuzz crowd fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist docs header bench autobahn flood fuzz crowd fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,9 @@ uninstall: ## take them away again, with the same PREFIX, LIBDIR and DESTDIR
 
 dist: ## archives for others in dist/: source, SDK, Go module, wheel, bill of materials, checksums
 	@tools/dist.sh
+
+docs: ## the documentation site, in .build/docs
+	@tools/docs.sh
 
 header: ## write include/wsdial.h anew from src/ffi, and what is made of it
 	@tools/header.sh

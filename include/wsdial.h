@@ -189,10 +189,10 @@ WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
 
 /* Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
  * WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL
- * when len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to
- * the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them.
- * Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection
- * has ended, or ws_close was called. */
+ * when len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed
+ * over. WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them. Not
+ * taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection has
+ * ended, or ws_close was called. WS_E_ABNORMAL: no more can be sent; ws_recv tells the end. */
 WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 

@@ -135,6 +135,7 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 		if kind < CloseMessage {
 			return kind, data, nil
 		}
+		c.h.kit.drop() // first: a handler that panics is not called twice for a frame
 		if err := c.handleControl(kind, data); err != nil {
 			// It is over: what came behind is not told.
 			k := c.h.kit
@@ -142,7 +143,7 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 			k.giveBack()
 			return -1, nil, err
 		}
-		c.received()
+		c.restKit()
 	}
 	return -1, nil, errNoMessage
 }
@@ -408,15 +409,15 @@ func (c *Conn) isOver() bool {
 }
 
 func isTimeout(err error) bool {
-	timeout, ok := err.(net.Error)
-	return ok && timeout.Timeout()
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// timeoutError names the operation: the poller knows a raw one only.
+// timeoutError names the operation: the poller knows a raw one only. A net.Error stays as it came, and one that the program's
+// own net.Conn has wrapped becomes one.
 func timeoutError(op string, c *Conn, err error) error {
-	if c.raw == nil {
+	if _, ok := err.(net.Error); ok && c.raw == nil {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
-		Err: os.ErrDeadlineExceeded}
+	return c.opError(op, os.ErrDeadlineExceeded)
 }

@@ -139,7 +139,9 @@ func (c *Conn) fetchPiece(m *messageReader) (kind int, err error) {
 			return -1, err
 		case again:
 		case kind >= CloseMessage:
-			if err := c.handleControl(kind, m.data); err != nil {
+			data := m.data
+			m.data = nil // the handler's, not the message's
+			if err := c.handleControl(kind, data); err != nil {
 				return -1, err
 			}
 		case len(m.data) > 0 || m.final || m.kind == 0:

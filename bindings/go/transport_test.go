@@ -375,12 +375,14 @@ func socksProxy(t *testing.T, user, password string) string {
 	serve := func(client net.Conn) {
 		defer client.Close()
 		b := make([]byte, 600)
-		io.ReadFull(client, b[:3])
+		io.ReadFull(client, b[:2])
+		offered := b[2 : 2+b[1]]
+		io.ReadFull(client, offered)
 		method := byte(0)
 		if user != "" {
 			method = 2
 		}
-		if b[2] != method {
+		if bytes.IndexByte(offered, method) < 0 {
 			client.Write([]byte{5, 255})
 			return
 		}

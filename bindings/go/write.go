@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -92,7 +91,7 @@ type outgoing struct {
 
 func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error {
 	if err := c.lockSlot(ctx, deadline); err != nil {
-		return err
+		return c.lateWrite(o, err)
 	}
 	for c.fragmented != nil && o.kind < CloseMessage && (!o.fragment || o.first) {
 		whole := c.fragmented
@@ -125,9 +124,24 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error 
 		return err
 	}
 	if err := c.emit(ctx, buffer, &out); err != nil {
+		if c.writeErr != nil {
+			return err // nothing leaves any more
+		}
 		return pending(err)
 	}
 	return nil
+}
+
+// lateWrite is the error of a write that was not begun: a time-out or a context. It is the last one where those are
+// permanent, but for control messages, whose deadline is their own.
+func (c *Conn) lateWrite(o outgoing, err error) error {
+	if c.permanent && o.kind < CloseMessage && !c.closed.Load() && c.slot.try() {
+		if c.writeErr == nil {
+			c.writeErr = err
+		}
+		c.unlockSlot()
+	}
+	return err
 }
 
 // await waits for the end of somebody's message in fragments.
@@ -267,7 +281,11 @@ func (c *Conn) putClose(data []byte, buffer *output, out *C.wsgo_output) error {
 func (c *Conn) taken(result C.int, raw *C.ws_error) error {
 	switch {
 	case result < 0:
-		return makeError(result, raw)
+		failure := makeError(result, raw)
+		if failure.CloseCode != 0 && failure.CloseCode != CloseAbnormalClosure {
+			return ErrCloseSent // because of what the reader met, who is told what it was
+		}
+		return failure
 	case result == C.WS_CLOSED:
 		return ErrCloseSent
 	case result == C.WS_AGAIN:
@@ -415,10 +433,7 @@ func (c *Conn) lockSlot(ctx context.Context, deadline time.Time) error {
 	return nil
 }
 
-func (c *Conn) writeTimeout() error {
-	return &net.OpError{Op: "write", Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
-		Err: os.ErrDeadlineExceeded}
-}
+func (c *Conn) writeTimeout() error { return c.opError("write", os.ErrDeadlineExceeded) }
 
 func (c *Conn) unlockSlot() {
 	c.slot.leave()
