@@ -658,11 +658,12 @@ WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redire
 WS_MUST_USE int ws_dial_memory(const char *url, const ws_dialer *dialer, ws_conn **out,
                                ws_error **error);
 
-/* Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB. It is the
- * caller's to fill until ws_input_done, whatever other calls do meanwhile, and costs memory for so
- * long: ask when there is something to read. One thread moves input. NULL and 0 when nothing is to
- * be read now: messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has
- * come, or the connection is not over memory. */
+/* Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB: that of the
+ * message itself where much of it is awaited. It is the caller's to fill until ws_input_done,
+ * whatever other calls do meanwhile, and costs memory for so long; with room NULL it is taken back
+ * unused, and NULL answered. One thread moves input. NULL and 0 when nothing is to be read now:
+ * messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has come, or the
+ * connection is not over memory. */
 void *ws_input(ws_conn *conn, size_t *room);
 
 /* Over memory: n bytes were put into the room that ws_input gave, which is given back by this. 0 is

@@ -49,7 +49,7 @@ func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
 		h:         h,
 		netConn:   netConn,
 		permanent: d.PermanentTimeouts,
-		readSize:  int32(min(max(d.ReadBufferSize, 0), kitIn)),
+		readSize:  int32(min(max(d.ReadBufferSize, 0), 1<<30)),
 		writeSize: int32(min(max(d.WriteBufferSize, 0), 1<<30)),
 		writePool: d.WriteBufferPool,
 		level:     1,
@@ -62,6 +62,7 @@ func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
 	}
 	if c.raw != nil {
 		c.readStep = c.readSocket
+		c.writing.step = c.writeSocket
 	}
 	c.subprotocol = C.GoString(C.ws_subprotocol(h.conn))
 	// For a connection that nobody closed and nobody holds any more; its net.Conn sees to itself.
@@ -106,6 +107,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writeDeadline = t
+	c.writeLimited.Store(!t.IsZero())
 	return nil
 }
 

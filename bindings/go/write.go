@@ -33,6 +33,9 @@ type writer struct {
 	fragmented  chan struct{} // closed when the message in fragments is whole; nil when there is none
 	writeErr    error         // nothing can be written any more
 	deadlineSet time.Time
+	writing     writing
+
+	writeLimited atomic.Bool // there is a write deadline
 
 	writers       sync.Mutex
 	currentWriter *messageWriter
@@ -51,6 +54,9 @@ const heavyFrom = 64 << 10
 // [FormatCloseMessage] made, PingMessage, PongMessage, each with at most 125 bytes. Several goroutines may write at once. The
 // write deadline limits it. Behind a close frame it returns [ErrCloseSent].
 func (c *Conn) WriteMessage(messageType int, data []byte) error {
+	if isDone, err := c.writeSimple(messageType, data); isDone {
+		return err
+	}
 	return c.write(context.Background(), c.currentWriteDeadline(), outgoing{kind: messageType, data: data})
 }
 
@@ -189,6 +195,58 @@ func (c *Conn) put(o *outgoing, buffer *output, out *C.wsgo_output) error {
 		c.fragmented = nil
 	}
 	return err
+}
+
+// writing is a message on its way to C and the socket, in one crossing.
+type writing struct {
+	step  func(fd uintptr) bool
+	data  []byte
+	kind  int
+	taken bool
+	sent  C.wsgo_sent
+}
+
+// writeSimple is most writes: a small message to a socket, by nobody else and without a limit. It takes the slot without a
+// wait, crosses into C once, and that writes once. False: nothing was done, write does it.
+func (c *Conn) writeSimple(kind int, data []byte) (isDone bool, err error) {
+	if c.raw == nil || len(data) >= heavyFrom || kind == CloseMessage || c.writeLimited.Load() || !c.slot.try() {
+		return false, nil
+	}
+	isFree := c.fragmented == nil && c.writeErr == nil && len(c.rest) == 0 && !c.inside && c.deadlineSet.IsZero()
+	if isFree && c.h.enter() {
+		isDone, err = c.putNow(kind, data)
+		c.h.leave()
+	}
+	c.unlockSlot()
+	return isDone, err
+}
+
+// putNow gives a message to C and writes it.
+func (c *Conn) putNow(kind int, data []byte) (isDone bool, err error) {
+	w := &c.writing
+	w.data, w.kind, w.taken = data, kind, false
+	c.raw.Write(w.step)
+	w.data = nil
+	if !w.taken {
+		return false, nil // the stream is closed: write tells
+	}
+	if w.sent.result != C.WS_PENDING {
+		return true, c.taken(w.sent.result, w.sent.error)
+	}
+	if w.sent.left != 0 {
+		c.inside = true
+		if err := c.flushInside(context.Background()); err != nil {
+			return true, pending(err)
+		}
+	}
+	return true, nil
+}
+
+func (c *Conn) writeSocket(fd uintptr) bool {
+	w := &c.writing
+	C.wsgo_send_now(c.h.conn, C.int(fd), C.int(w.kind), pointer(w.data), C.size_t(len(w.data)), &w.sent)
+	w.taken = true
+	return true
 }
 
 // putClose sends a close frame and does not wait for the server's: the reader meets it.
