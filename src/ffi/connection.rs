@@ -426,8 +426,10 @@ pub unsafe extern "C" fn ws_response_header_at(
 ) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the field is used; `name` is NULL or may be written.
     unsafe {
-        let none = (ptr::null(), ptr::null());
-        let field = guard::fact(conn, none, |conn| conn.fields().map_or(none, |fields| fields.at(position)));
+        let field = guard::fact(conn, (ptr::null(), ptr::null()), |conn| match conn.fields() {
+            Some(fields) => fields.at(position),
+            None => (ptr::null(), ptr::null()),
+        });
         guard::put(name, field.0);
         field.1
     }
