@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,4 +140,17 @@ fn the_page_of_errors_is_what_the_header_says() {
         fs::read_to_string(path).expect("the page") == errors,
         "docs/errors.md is not what the header says: make header"
     );
+}
+
+#[test]
+fn the_page_of_names_has_names_of_the_header() {
+    let words = |file: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(root().join(file)).expect("a file");
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.filter(|word| word.starts_with("ws_")).map(str::to_owned).collect()
+    };
+    let (named, there) = (words("docs/names.md"), words("include/wsdial.h"));
+    assert!(named.len() > 15, "only {named:?} were found");
+    let unknown: Vec<_> = named.difference(&there).collect();
+    assert!(unknown.is_empty(), "docs/names.md has {unknown:?}, which the header has not");
 }
