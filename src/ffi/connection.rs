@@ -426,8 +426,9 @@ pub unsafe extern "C" fn ws_response_header_at(
 ) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the field is used; `name` is NULL or may be written.
     unsafe {
-        let none = (ptr::null(), ptr::null());
-        let field = guard::fact(conn, none, |conn| conn.fields().map_or(none, |fields| fields.at(position)));
+        let field = guard::fact(conn, (ptr::null(), ptr::null()), |conn| {
+            conn.fields().map_or((ptr::null(), ptr::null()), |fields| fields.at(position))
+        });
         guard::put(name, field.0);
         field.1
     }
