@@ -426,9 +426,8 @@ pub unsafe extern "C" fn ws_response_header_at(
 ) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the field is used; `name` is NULL or may be written.
     unsafe {
-        let field = guard::fact(conn, (ptr::null(), ptr::null()), |conn| match conn.fields() {
-            Some(fields) => fields.at(position),
-            None => (ptr::null(), ptr::null()),
+        let field = guard::fact(conn, (ptr::null(), ptr::null()), |conn| {
+            conn.fields().map_or((ptr::null(), ptr::null()), |fields| fields.at(position))
         });
         guard::put(name, field.0);
         field.1
