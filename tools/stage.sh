@@ -61,7 +61,8 @@ fail() {
 interrupted() {
   local log=$BUILD/interrupted.log pid code=0
   : >"$log"
-  timeout --signal=KILL 60 "$@" >"$log" 2>&1 &
+  # --foreground: else the program is interrupted twice, once by its name and once with its group.
+  timeout --foreground --signal=KILL 60 "$@" >"$log" 2>&1 &
   pid=$!
   # The program says so itself when it has received; a look every 20 ms, 30 s at the most.
   for _ in $(seq 1500); do
