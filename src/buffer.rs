@@ -89,8 +89,12 @@ impl Buffer {
         // Memory of a small remainder's own size is left as soon as more is to come: it would cut every read short.
         if self.data.len() < POOLED && len + least <= POOLED {
             let mut pooled = take_pooled()?;
-            pooled[..len].copy_from_slice(self.filled());
-            *self = Buffer { data: pooled, start: 0, end: len };
+            if len > 0 {
+                pooled[..len].copy_from_slice(self.filled());
+            }
+            // What it was is smaller than the pool's.
+            self.data = pooled;
+            (self.start, self.end) = (0, len);
             return Ok(());
         }
         if self.start > 0 {

@@ -112,7 +112,12 @@ impl Connection {
     /// Opens what was read and is still sealed. Whether that brought anything.
     fn open_more(&self, rx: &mut Rx) -> bool {
         match self.open_sealed(rx) {
-            Some(Filled::Some(_)) => true,
+            Some(Filled::Some(event)) => {
+                if let Some(Turn::Message(kind)) = event.and_then(|event| self.meet(rx, event)) {
+                    rx.keep(kind);
+                }
+                true
+            }
             Some(Filled::End(end)) => {
                 rx.over = Some(self.end(end));
                 false
@@ -170,7 +175,10 @@ impl Connection {
             let (kind, data) = gather.messages.get(gather.taken);
             let len = data.len();
             deflated.clear();
-            let is_deflated = self.deflate(tx, data, true, &mut deflated).map_err(Lost::Error)?;
+            let is_deflated = match &self.deflating {
+                Some(deflating) => self.deflate(deflating, tx, data, &mut deflated).map_err(Lost::Error)?,
+                None => false,
+            };
             let (data, reserved) = if is_deflated { (&deflated[..], encoder::DEFLATED) } else { (data, 0) };
             let gathered = if self.secure { tx.plain.len() } else { tx.wire.len() };
             let is_large = data.len() > GATHERED;

@@ -52,15 +52,12 @@ impl Connection {
             return Err(self.about_us(forked()));
         }
         let wait = if self.stream.is_memory() { Wait::Never } else { wait };
-        if !self.has_token.load(Ordering::Relaxed) {
-            return work(Patience { wait, token: None, interruptible: self.interruptible });
-        }
-        let token = self.token.lock().clone();
+        let token = if self.has_token.load(Ordering::Relaxed) { self.token.lock().clone() } else { None };
         if wait != Wait::Never && token.as_ref().is_some_and(|token| token.is_fired()) {
             return Ok(Outcome::Cancelled);
         }
-        let token = token.as_deref().map(Cancel::as_fd);
-        work(Patience { wait, token, interruptible: self.interruptible })
+        // The one place that runs it, so that it becomes a part of the call.
+        work(Patience { wait, token: token.as_deref().map(Cancel::as_fd), interruptible: self.interruptible })
     }
 
     /// Whether this process is a child of the one that dialed, which has copies of locks that others held, of keys and of

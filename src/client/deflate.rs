@@ -45,10 +45,14 @@ impl Connection {
 
     /// Compresses `data` into `to` if that is to be; else it is to be sent as it is. The message is as good as taken: an
     /// error leaves the compressor as if it had never been.
-    #[inline]
-    pub(super) fn deflate(&self, tx: &mut Tx, data: &[u8], may_deflate: bool, to: &mut Vec<u8>) -> Result<bool, Error> {
-        let Some(deflating) = &self.deflating else { return Ok(false) };
-        if !may_deflate || deflating.is_too_short(data) {
+    pub(super) fn deflate(
+        &self,
+        deflating: &Deflating,
+        tx: &mut Tx,
+        data: &[u8],
+        to: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        if deflating.is_too_short(data) {
             return Ok(false);
         }
         match self.manner(deflating) {

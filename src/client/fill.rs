@@ -1,6 +1,7 @@
 //! Reading: more bytes from the stream, opened if they are sealed, as far as the caller's patience goes. Before a reader
 //! sleeps it sees to what is owed.
 
+use std::collections::TryReserveError;
 use std::io;
 use std::time::Instant;
 
@@ -8,9 +9,10 @@ use super::calls::is_cancelled;
 use super::connection::{Connection, Rx, Spent};
 use super::link::Link;
 use super::recv::Ending;
+use crate::buffer::Buffer;
 use crate::error::{Code, Error, Phase};
-use crate::net::tls::Opened;
-use crate::protocol::decoder::Event;
+use crate::net::tls::{Opened, Sink};
+use crate::protocol::decoder::{Decoder, Event};
 use crate::wait::{Over, Patience, Wait, now};
 
 /// The most plaintext that one turn with the link opens.
@@ -70,6 +72,33 @@ impl Rx {
             _ if is_cancelled(patience) => Some(Over::Cancelled),
             _ => patience.over(),
         }
+    }
+}
+
+/// Where opened bytes go: payload of large frames straight into the message, all else into the buffer.
+struct Straight<'a> {
+    decoder: &'a mut Decoder,
+    message: &'a mut Vec<u8>,
+    plain: &'a mut Buffer,
+    /// There is a message to go to.
+    has_message: bool,
+    /// How much came.
+    opened: usize,
+    event: Result<Option<Event>, Error>,
+}
+
+impl Sink for Straight<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Result<bool, TryReserveError> {
+        self.opened += bytes.len();
+        let mut taken = 0;
+        if self.has_message && self.plain.is_empty() && matches!(self.event, Ok(None)) {
+            (taken, self.event) = self.decoder.decode_large(bytes, DIRECT, self.message);
+        }
+        if taken < bytes.len() {
+            self.plain.extend(&bytes[taken..])?;
+        }
+        // What the whole message is followed by need not be copied before it is asked for.
+        Ok(matches!(self.event, Ok(None)))
     }
 }
 
@@ -208,27 +237,34 @@ impl Connection {
     /// Opens what was read already; `None` when that yields nothing.
     pub(super) fn open_sealed(&self, rx: &mut Rx) -> Option<Filled> {
         loop {
-            let before = rx.plain.len();
+            // A message in pieces goes elsewhere.
+            let has_message = rx.opening.is_none() && rx.over.is_none() && !rx.streams;
+            let Rx { cipher, decoder, message, plain, .. } = rx;
+            let mut to = Straight { decoder, message, plain, has_message, opened: 0, event: Ok(None) };
             let (opened, has_answers, shakes_hands) = {
                 let mut link = self.link.lock();
                 let Link { tls, tls_out, .. } = &mut *link;
                 let Some(tls) = tls else { return Some(Filled::End(End::Failed(no_tls()))) };
                 let shook = tls.is_handshaking();
-                let opened = tls.open(&mut rx.cipher, &mut rx.plain, PORTION, tls_out);
+                let opened = tls.open(cipher, &mut to, PORTION, tls_out);
                 (opened, !tls_out.is_empty(), shook && !tls.is_handshaking())
             };
+            let (has_more, event) = (to.opened > 0, to.event);
             // What ends a handshake goes out with the request behind it.
             let has_company = shakes_hands && opened.is_ok();
             if has_answers && !has_company {
                 self.settle(Some(rx.awake));
             }
-            match opened {
-                Err(error) => return Some(Filled::End(End::Failed(error))),
-                Ok(_) if rx.plain.len() > before || shakes_hands => return Some(Filled::Some(None)),
-                Ok(Opened::Bounded) => {}
-                Ok(Opened::Closed) => return Some(Filled::End(End::Eof)),
-                Ok(Opened::Cut) => return Some(Filled::End(End::Truncated)),
-                Ok(Opened::More) => return None,
+            match (event, opened) {
+                (Err(error), _) => return Some(Filled::End(End::Failed(error))),
+                // A failure behind what was opened is met again behind it.
+                (Ok(event), _) if has_more => return Some(Filled::Some(event)),
+                (_, Err(error)) => return Some(Filled::End(End::Failed(error))),
+                (_, Ok(_)) if shakes_hands => return Some(Filled::Some(None)),
+                (_, Ok(Opened::Bounded)) => {}
+                (_, Ok(Opened::Closed)) => return Some(Filled::End(End::Eof)),
+                (_, Ok(Opened::Cut)) => return Some(Filled::End(End::Truncated)),
+                (_, Ok(Opened::More)) => return None,
             }
         }
     }

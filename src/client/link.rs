@@ -80,6 +80,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Whether anything waits for the next frame boundary.
+    #[inline]
     pub(super) fn owes(&self) -> bool {
         self.send_failure.is_none()
             && (self.pong.is_some() || self.close.is_some() || !self.tls_out.is_empty() || self.owes_ping())
@@ -117,6 +118,14 @@ impl Link {
         self.close_held = !self.close_sent && self.close.is_none();
         self.keepalive = None;
         self.end_by = self.end_by.or_else(|| Some(now() + CLOSE_LIMIT));
+    }
+
+    /// Whether messages may be sent: nothing refuses them.
+    #[inline]
+    pub(super) fn takes(&self) -> bool {
+        // Who may still send behind the peer's close goes the long way.
+        let is_closing = self.close_sent || self.close_received || self.close.is_some();
+        !is_closing && self.failure.is_none() && self.send_failure.is_none()
     }
 
     /// Why nothing may be sent any more, if so.

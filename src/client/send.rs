@@ -3,6 +3,7 @@
 use std::io;
 
 use super::connection::{Connection, Outcome, Tx};
+use super::deflate::Deflating;
 use super::link::Link;
 use super::sync::{MutexGuard, Ordering, yield_now};
 use crate::buffer::Buffer;
@@ -26,6 +27,9 @@ const REPLIES: usize = 8 * 1024;
 /// A message up to here is framed on the stack.
 pub(super) const SMALL: usize = 1024;
 
+/// One up to here in a few cache lines of it.
+const TINY: usize = 112;
+
 impl Connection {
     /// Sends one whole message. `Timeout` and `Again` mean *not taken*; once its first byte is taken the answer is
     /// `Done` or `Pending`, whatever ended the wait. It is compressed where that is agreed, on and worth it.
@@ -39,6 +43,7 @@ impl Connection {
         self.send_whole(kind, data, false, wait)
     }
 
+    #[inline]
     fn send_whole(&self, kind: Kind, data: &[u8], may_deflate: bool, wait: Wait) -> Result<Outcome, Error> {
         if kind != Kind::Binary {
             check(kind, data)?;
@@ -48,24 +53,48 @@ impl Connection {
                 Ok(tx) => tx,
                 Err(answer) => return Ok(answer),
             };
-            let mut deflated = Vec::new();
-            let (payload, reserved) = match self.deflate(&mut tx, data, may_deflate, &mut deflated) {
-                Ok(false) => (data, 0),
-                Ok(true) => (&deflated[..], encoder::DEFLATED),
-                Err(error) => {
-                    self.leave_tx(tx, Ok(()), Wait::Never.into())?;
-                    return Err(self.about_us(error.in_phase(Phase::Send)));
-                }
-            };
-            let put = match payload.len() {
-                ..=SMALL => self.put_small(&mut tx, kind, payload, reserved, patience),
-                _ => self.put_message(&mut tx, kind, payload, reserved, patience).map(drop),
+            if may_deflate && let Some(deflating) = &self.deflating {
+                return self.send_deflated(deflating, tx, kind, data, patience);
+            }
+            let put = match data.len() {
+                ..=SMALL => self.put_small(&mut tx, kind, data, 0, patience),
+                _ => self.put_message(&mut tx, kind, data, 0, patience).map(drop),
             };
             if put.is_ok() {
                 self.sent.message(data.len());
             }
             self.leave_tx(tx, put, patience)
         })
+    }
+
+    /// Where compression was offered: the message may leave compressed.
+    // Apart, so that the others carry nothing of it.
+    #[inline(never)]
+    fn send_deflated(
+        &self,
+        deflating: &Deflating,
+        mut tx: MutexGuard<'_, Tx>,
+        kind: Kind,
+        data: &[u8],
+        patience: Patience<'_>,
+    ) -> Result<Outcome, Error> {
+        let mut deflated = Vec::new();
+        let (payload, reserved) = match self.deflate(deflating, &mut tx, data, &mut deflated) {
+            Ok(false) => (data, 0),
+            Ok(true) => (&deflated[..], encoder::DEFLATED),
+            Err(error) => {
+                self.leave_tx(tx, Ok(()), Wait::Never.into())?;
+                return Err(self.about_us(error.in_phase(Phase::Send)));
+            }
+        };
+        let put = match payload.len() {
+            ..=SMALL => self.put_small(&mut tx, kind, payload, reserved, patience),
+            _ => self.put_message(&mut tx, kind, payload, reserved, patience).map(drop),
+        };
+        if put.is_ok() {
+            self.sent.message(data.len());
+        }
+        self.leave_tx(tx, put, patience)
     }
 
     /// Sends a ping of at most 125 bytes (RFC 6455 5.5.2).
@@ -113,11 +142,25 @@ impl Connection {
     }
 
     /// `tx`, when a message may be put in now; else the answer.
+    #[inline]
     pub(super) fn enter_tx(&self, patience: Patience<'_>) -> Result<Result<MutexGuard<'_, Tx>, Outcome>, Error> {
-        let mut tx = match self.lock_tx(patience) {
+        let tx = match self.lock_tx(patience) {
             Ok(tx) => tx,
             Err(over) => return Ok(Err(over.into())),
         };
+        if tx.unsent() < UNSENT_LIMIT && self.link.lock().takes() {
+            return Ok(Ok(tx));
+        }
+        self.enter_full_tx(tx, patience)
+    }
+
+    /// The same where nothing may be sent any more, or there is no room before something has left.
+    #[cold]
+    fn enter_full_tx<'a>(
+        &'a self,
+        mut tx: MutexGuard<'a, Tx>,
+        patience: Patience<'_>,
+    ) -> Result<Result<MutexGuard<'a, Tx>, Outcome>, Error> {
         let refusal = self.link.lock().refuses();
         if let Some(refusal) = refusal {
             self.leave_tx(tx, Ok(()), Wait::Never.into())?;
@@ -138,7 +181,16 @@ impl Connection {
     }
 
     /// A lock held by a call that does not wait is awaited; one held by a waiting call is worth the socket's EAGAIN.
+    #[inline]
     pub(super) fn lock_tx(&self, patience: Patience<'_>) -> Result<MutexGuard<'_, Tx>, Over> {
+        match self.tx.try_lock() {
+            Some(tx) => Ok(tx),
+            None => self.wait_for_tx(patience),
+        }
+    }
+
+    #[cold]
+    fn wait_for_tx(&self, patience: Patience<'_>) -> Result<MutexGuard<'_, Tx>, Over> {
         if patience.wait != Wait::Never {
             return self.wait_for_lock(patience, |until| match until {
                 Some(moment) => self.tx.try_lock_until(moment),
@@ -168,8 +220,16 @@ impl Connection {
         turned: u8,
         patience: Patience<'_>,
     ) -> Result<(), Lost> {
-        let mut frame = [0; MAX_HEADER + SMALL];
-        let len = encoder::message_frame(&mut frame, kind, data, random::mask_key());
+        // Zeroing more than is needed would cost as much as masking.
+        let (mut tiny, mut small);
+        let frame: &mut [u8] = if data.len() <= TINY {
+            tiny = [0; MAX_HEADER + TINY];
+            &mut tiny
+        } else {
+            small = [0; MAX_HEADER + SMALL];
+            &mut small
+        };
+        let len = encoder::message_frame(frame, kind, data, random::mask_key());
         frame[0] ^= turned;
         let mut frame = &frame[..len];
         if self.secure {
@@ -273,7 +333,26 @@ impl Connection {
 
     /// Leaves `tx` by the link: serves what is owed once; then it may go while a reader is awake, who will look. A
     /// full socket keeps a holder that may wait and sends another away with `Pending`.
+    #[inline]
     pub(super) fn leave_tx(
+        &self,
+        tx: MutexGuard<'_, Tx>,
+        put: Result<(), Lost>,
+        patience: Patience<'_>,
+    ) -> Result<Outcome, Error> {
+        // Most have nothing to see to.
+        if put.is_ok() && tx.unsent() == 0 {
+            let mut link = self.link.lock();
+            if !link.owes() {
+                self.release(tx, &mut link);
+                return Ok(Outcome::Done);
+            }
+        }
+        self.leave_owing(tx, put, patience)
+    }
+
+    #[cold]
+    fn leave_owing(
         &self,
         mut tx: MutexGuard<'_, Tx>,
         mut put: Result<(), Lost>,
@@ -310,6 +389,7 @@ impl Connection {
     }
 
     /// Lets go of `tx` while `link` is held, so that every unsent byte has somebody answerable for it.
+    #[inline]
     pub(super) fn release(&self, mut tx: MutexGuard<'_, Tx>, link: &mut Link) {
         link.unsent = tx.unsent() > 0;
         if !link.unsent

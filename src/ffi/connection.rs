@@ -11,7 +11,7 @@ use super::error::ws_error;
 use super::fields::{Fields, c_text, pointer};
 use super::guard;
 use super::message::ws_message;
-use super::status::{WS_NOWAIT, WS_UNCOMPRESSED, wait};
+use super::status::{WS_BINARY, WS_NOWAIT, WS_TEXT, WS_UNCOMPRESSED, wait};
 use crate::client::{Connection, Outcome};
 use crate::error::{Code, Error};
 use crate::protocol::message::Kind;
@@ -128,10 +128,21 @@ const _: fn() = || {
     is_shared::<ws_error>();
 };
 
+/// Name and value behind the last one.
+const NO_FIELD: (*const c_char, *const c_char) = (ptr::null(), ptr::null());
+
+#[inline]
 pub(super) fn data_kind(kind: c_int) -> Result<Kind, Error> {
-    [Kind::Text, Kind::Binary].into_iter().find(|&known| known as c_int == kind).ok_or_else(|| {
-        Error::new(Code::UsageKind, format!("the kind is {kind}; WS_TEXT (1) and WS_BINARY (2) can be sent"))
-    })
+    match kind {
+        WS_TEXT => Ok(Kind::Text),
+        WS_BINARY => Ok(Kind::Binary),
+        _ => Err(no_data_kind(kind)),
+    }
+}
+
+#[cold]
+fn no_data_kind(kind: c_int) -> Error {
+    Error::new(Code::UsageKind, format!("the kind is {kind}; WS_TEXT (1) and WS_BINARY (2) can be sent"))
 }
 
 fn close_code(code: c_int) -> Result<u16, Error> {
@@ -426,9 +437,7 @@ pub unsafe extern "C" fn ws_response_header_at(
 ) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the field is used; `name` is NULL or may be written.
     unsafe {
-        let field = guard::fact(conn, (ptr::null(), ptr::null()), |conn| {
-            conn.fields().map_or((ptr::null(), ptr::null()), |fields| fields.at(position))
-        });
+        let field = guard::fact(conn, NO_FIELD, |conn| conn.fields().map_or(NO_FIELD, |fields| fields.at(position)));
         guard::put(name, field.0);
         field.1
     }

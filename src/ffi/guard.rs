@@ -219,12 +219,10 @@ pub(super) unsafe fn bytes<'a>(name: &str, data: *const c_void, len: usize) -> R
 ///
 /// # Safety
 /// `data` is NULL or points at `len` of them, aligned, which nobody changes during the call.
+#[inline]
 pub(super) unsafe fn list<'a, T>(name: &str, data: *const T, len: usize) -> Result<&'a [T], Error> {
     if len > isize::MAX as usize / size_of::<T>() {
-        return Err(Error::new(
-            Code::UsageLength,
-            format!("the length of the argument {name} is {len}; an object has at most {} bytes", isize::MAX),
-        ));
+        return Err(too_long(name, len));
     }
     if data.is_null() {
         return if len == 0 { Ok(&[]) } else { Err(null(name)) };
@@ -269,6 +267,12 @@ pub(super) unsafe fn text<'a>(name: &str, string: *const c_char, code: Code) -> 
     std::str::from_utf8(bytes).map_err(|wrong| {
         Error::new(code, format!("the argument {name} is not UTF-8: byte {} begins no character", wrong.valid_up_to()))
     })
+}
+
+#[cold]
+fn too_long(name: &str, len: usize) -> Error {
+    let sentence = format!("the length of the argument {name} is {len}; an object has at most {} bytes", isize::MAX);
+    Error::new(Code::UsageLength, sentence)
 }
 
 #[cold]

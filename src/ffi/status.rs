@@ -344,6 +344,12 @@ pub(super) fn wait(timeout_ms: c_int, default: Option<Duration>) -> Result<Wait,
     match timeout_ms {
         WS_FOREVER => Ok(Wait::Forever),
         WS_NOWAIT => Ok(Wait::Never),
+        _ => limited(timeout_ms, default),
+    }
+}
+
+fn limited(timeout_ms: c_int, default: Option<Duration>) -> Result<Wait, Error> {
+    match timeout_ms {
         WS_DEFAULT => Ok(default.map_or(Wait::Forever, Wait::for_duration)),
         ms @ 1.. => Ok(Wait::for_duration(Duration::from_millis(ms.unsigned_abs().into()))),
         wrong => Err(Error::new(

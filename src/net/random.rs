@@ -17,6 +17,7 @@ use super::sys;
 use crate::error::{Code, Error};
 
 /// A fresh mask key. Cannot fail: see [`makeshift_key`].
+#[inline]
 pub(crate) fn mask_key() -> [u8; 4] {
     // While the thread ends its generator may be gone already; then each key costs a system call.
     SOURCE.try_with(|source| source.borrow_mut().next()).unwrap_or_else(|_| {

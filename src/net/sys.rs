@@ -52,6 +52,7 @@ unsafe fn recv_raw(fd: BorrowedFd<'_>, to: *mut u8, len: usize, block: bool) -> 
 }
 
 /// send(2) with MSG_NOSIGNAL: a vanished peer must not kill the process. The system takes a part when it likes.
+#[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, from: &[u8], block: bool) -> io::Result<usize> {
     let flags = libc::MSG_NOSIGNAL | if block { 0 } else { libc::MSG_DONTWAIT };
     loop {
@@ -302,6 +303,7 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Which process this is in its line of forks: a value made under another generation was inherited from a parent. Two
 /// loads, so cheap enough for every call; getpid(2) costs a system call.
+#[inline]
 pub(crate) fn fork_generation() -> u64 {
     let word = WORD.get_or_init(wiped_on_fork);
     match word.load(Ordering::Relaxed) {

@@ -19,6 +19,8 @@
 //! - Order: what rustls wants to send is put into `out` at once, before anything is sealed behind it. The answer to a
 //!   key update is the exception by RFC 8446 4.6.3 ("prior to sending its next Application Data record"): rustls puts
 //!   it in front of whatever is sealed next.
+use std::collections::TryReserveError;
+
 use rustls::CommonState;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
@@ -39,6 +41,19 @@ mod x509;
 pub(crate) use config::TlsConfig;
 use failure::{first_refusal, refusal};
 use verify::refused;
+
+/// Where opened bytes go, record by record.
+pub(crate) trait Sink {
+    /// Takes a copy of them. Whether more may follow now.
+    fn put(&mut self, bytes: &[u8]) -> Result<bool, TryReserveError>;
+}
+
+impl Sink for Buffer {
+    fn put(&mut self, bytes: &[u8]) -> Result<bool, TryReserveError> {
+        self.extend(bytes)?;
+        Ok(true)
+    }
+}
 
 /// What opening records led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +111,13 @@ impl Tls {
         })
     }
 
-    /// Carries on the handshake, or opens records: takes bytes off `cipher`, puts plaintext behind `plain` (about
+    /// Carries on the handshake, or opens records: takes bytes off `cipher`, puts plaintext into `plain` (about
     /// `bound` bytes at the most), and what must be sent behind `out` (handshake messages, alerts, key updates). After
     /// an error `out` may hold the alert that tells the peer.
     pub(crate) fn open(
         &mut self,
         cipher: &mut Buffer,
-        plain: &mut Buffer,
+        plain: &mut dyn Sink,
         bound: usize,
         out: &mut Buffer,
     ) -> Result<Opened, Error> {
@@ -130,7 +145,7 @@ impl Tls {
     fn open_own(
         &mut self,
         cipher: &mut Buffer,
-        plain: &mut Buffer,
+        plain: &mut dyn Sink,
         bound: usize,
         out: &mut Buffer,
     ) -> Result<Opened, Error> {
@@ -245,13 +260,13 @@ impl Tls {
     fn open_records(
         &mut self,
         cipher: &mut Buffer,
-        plain: &mut Buffer,
+        plain: &mut dyn Sink,
         bound: usize,
         out: &mut Buffer,
     ) -> Result<Opened, Error> {
-        let full = plain.len().saturating_add(bound);
+        let mut left = bound;
         loop {
-            let step = self.step(cipher, plain, out)?;
+            let step = self.step(cipher, plain, &mut left, out)?;
             match step {
                 Step::Closed => {
                     // RFC 8446 6.1: "Any data received after a closure alert has been received MUST be ignored."
@@ -260,14 +275,21 @@ impl Tls {
                     return Ok(Opened::Closed);
                 }
                 Step::Starved => return Ok(Opened::More),
-                Step::Done if plain.len() >= full && cipher.len() > self.retained => return Ok(Opened::Bounded),
+                Step::Done if left == 0 && cipher.len() > self.retained => return Ok(Opened::Bounded),
                 Step::Done => {}
             }
         }
     }
 
-    /// Lets rustls process one more record, to its end.
-    fn step(&mut self, cipher: &mut Buffer, plain: &mut Buffer, out: &mut Buffer) -> Result<Step, Error> {
+    /// Lets rustls process one more record, to its end. What it holds is taken off `left`, all of it when nothing more may
+    /// follow.
+    fn step(
+        &mut self,
+        cipher: &mut Buffer,
+        plain: &mut dyn Sink,
+        left: &mut usize,
+        out: &mut Buffer,
+    ) -> Result<Step, Error> {
         if self.closed {
             return Ok(Step::Closed);
         }
@@ -281,7 +303,8 @@ impl Tls {
                 ConnectionState::ReadTraffic(mut traffic) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record.map_err(|error| refusal(&error))?;
-                        plain.extend(record.payload).map_err(no_memory)?;
+                        let may_follow = plain.put(record.payload).map_err(no_memory)?;
+                        *left = if may_follow { left.saturating_sub(record.payload.len()) } else { 0 };
                         discard += record.discard;
                     }
                     step = Some(Step::Done);

@@ -190,6 +190,47 @@ impl Decoder {
         self.take_payload(message, n).map_err(|error| self.fail(error))
     }
 
+    /// Takes payload of a large frame off the front of `input`, one of at least `least` bytes that is not compressed, and the
+    /// header before it, as far as they are there. Nothing, where it must be `decode`.
+    pub(crate) fn decode_large(
+        &mut self,
+        input: &[u8],
+        least: u64,
+        message: &mut Vec<u8>,
+    ) -> (usize, Result<Option<Event>, Error>) {
+        let begun = match self.begin_large(input, least) {
+            Ok(begun) => begun,
+            Err(error) => return (0, Err(self.fail(error))),
+        };
+        let payload = &input[begun..];
+        let n = payload.len().min(to_usize(self.direct()));
+        if n == 0 {
+            return (begun, Ok(None));
+        }
+        if message.capacity() - message.len() <= n
+            && let Err(error) = self.grow(message, n)
+        {
+            return (begun, Err(self.fail(error)));
+        }
+        message.extend_from_slice(&payload[..n]);
+        (begun + n, self.take_payload(message, n).map_err(|error| self.fail(error)))
+    }
+
+    /// Takes the header of a large frame of data.
+    fn begin_large(&mut self, input: &[u8], least: u64) -> Result<usize, Error> {
+        if self.expect != Expect::Header || self.failed.is_some() {
+            return Ok(0);
+        }
+        match Header::parse(input, self.inflater.is_some()) {
+            Ok(Some(header)) if header.len >= least && !header.is_deflated => {
+                self.begin(header)?;
+                Ok(header.size)
+            }
+            // What is wrong with it is told on the long way.
+            _ => Ok(0),
+        }
+    }
+
     /// The payload of the control frame that the last event announced.
     pub(crate) fn control(&self) -> &[u8] {
         &self.control

@@ -2,7 +2,7 @@
 //!
 //! The caller sees one [`Tls`]: its ciphertext is the outer one's, its plaintext and its facts are the inner one's.
 
-use super::{Opened, Tls, no_memory};
+use super::{Opened, Sink, Tls, no_memory};
 use crate::buffer::Buffer;
 use crate::error::Error;
 
@@ -33,7 +33,7 @@ impl Outer {
         &mut self,
         inner: &mut Tls,
         cipher: &mut Buffer,
-        plain: &mut Buffer,
+        plain: &mut dyn Sink,
         bound: usize,
         out: &mut Buffer,
     ) -> Result<Opened, Error> {
