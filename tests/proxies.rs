@@ -318,7 +318,8 @@ fn an_https_proxy_is_verified_by_its_own_name() {
     let error = through(&other, std::slice::from_ref(&proxy.ca)).dial(&server.ws, bound()).unwrap_err();
     assert_eq!((error.code(), error.phase()), (Code::TlsWrongHost, Phase::Proxy), "{error}");
     // The target's certificate is judged inside, in a phase of its own.
-    let error = through(&proxy.url("https", ""), std::slice::from_ref(&proxy.ca)).dial(&server.wss, bound()).unwrap_err();
+    let error =
+        through(&proxy.url("https", ""), std::slice::from_ref(&proxy.ca)).dial(&server.wss, bound()).unwrap_err();
     assert_eq!((error.code(), error.phase()), (Code::TlsUnknownIssuer, Phase::Tls), "{error}");
     // Not to verify the server is not to trust any proxy.
     let mut dialer = through(&proxy.url("https", ""), &[ca]).dialer().clone();
