@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall dist header bench instructions autobahn flood fuzz crowd fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist docs header bench instructions autobahn flood large fuzz crowd fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +33,9 @@ uninstall: ## take them away again, with the same PREFIX, LIBDIR and DESTDIR
 dist: ## archives for others in dist/: source, SDK, Go module, wheel, bill of materials, checksums
 	@tools/dist.sh
 
+docs: ## the documentation site, in .build/docs
+	@tools/docs.sh
+
 header: ## write include/wsdial.h anew from src/ffi, and what is made of it
 	@tools/header.sh
 
@@ -54,6 +57,9 @@ flood: ## both sides flood each other, a hundred times in a row over each transp
 crowd: ## as many Go connections as the limit of descriptors allows: threads, descriptors, memory (seconds)
 	@tools/build.sh
 	cd bindings/go && WSDIAL_CROWD=all go test -count=1 -v -run TestACrowd .
+
+large: ## a gigabyte through 64 KiB of memory, each way, plain, TLS and compressed
+	WSDIAL_LARGE=1024 cargo test --release --test large -- --nocapture
 
 fuzz: ## the fuzzer, a minute on each target (FUZZ=seconds)
 	@tools/fuzz.sh $(or $(FUZZ),60)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Counts the instructions of the hot paths under callgrind and compares them with benches/instructions.txt: whatever makes
-# one of them dearer by more than the tolerance fails. Half a minute, and as true on a busy machine as on an idle one.
+# one of them dearer by more than the tolerance fails. Counting takes seconds, building minutes, and it is as true on a busy machine as on an idle one.
 #
 #   benches/instructions.sh            compare
 #   benches/instructions.sh --write    write the table anew, for what has become dearer or cheaper with intent

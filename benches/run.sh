@@ -42,7 +42,10 @@ echo '```' >>"$report"
 
 echo "running the clients"
 { echo; echo "## Over loopback"; } >>"$report"
-"$peers/run.py" --need "$need" --clients "$clients" --tests "$tests" --repeats "$repeats" --scale "$scale" --raw "$OUT/raw-$(date +%s).jsonl" | tee -a "$report"
+raw=$OUT/raw-$(date +%s).jsonl
+"$peers/run.py" --need "$need" --clients "$clients" --tests "$tests" --repeats "$repeats" --scale "$scale" --raw "$raw" | tee -a "$report"
 status=$?
 echo "report: $report"
+# A run of dials, say, has nothing that the chart shows.
+"$root/benches/chart.py" "$raw" >"$OUT/chart.svg" 2>/dev/null && echo "chart: $OUT/chart.svg"
 exit $status

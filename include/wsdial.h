@@ -189,10 +189,10 @@ WS_NONNULL const char *ws_subprotocol(const ws_conn *conn);
 
 /* Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
  * WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL
- * when len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to
- * the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them.
- * Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection
- * has ended, or ws_close was called. */
+ * when len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed
+ * over. WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them. Not
+ * taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection has
+ * ended, or ws_close was called. WS_E_ABNORMAL: no more can be sent; ws_recv tells the end. */
 WS_MUST_USE int ws_send(ws_conn *conn, int kind, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
@@ -658,11 +658,12 @@ WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redire
 WS_MUST_USE int ws_dial_memory(const char *url, const ws_dialer *dialer, ws_conn **out,
                                ws_error **error);
 
-/* Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB. It is the
- * caller's to fill until ws_input_done, whatever other calls do meanwhile, and costs memory for so
- * long: ask when there is something to read. One thread moves input. NULL and 0 when nothing is to
- * be read now: messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has
- * come, or the connection is not over memory. */
+/* Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB: that of the
+ * message itself where much of it is awaited. It is the caller's to fill until ws_input_done,
+ * whatever other calls do meanwhile, and costs memory for so long; with room NULL it is taken back
+ * unused, and NULL answered. One thread moves input. NULL and 0 when nothing is to be read now:
+ * messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has come, or the
+ * connection is not over memory. */
 void *ws_input(ws_conn *conn, size_t *room);
 
 /* Over memory: n bytes were put into the room that ws_input gave, which is given back by this. 0 is

@@ -10,6 +10,9 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 /// few (half of it costs a third more at 1 MiB), small enough for the cache.
 pub(crate) const POOLED: usize = 256 * 1024;
 
+/// So many bytes, most small messages, are few.
+const FEW: usize = 2048;
+
 /// Buffers kept for the next user; more are given back to the allocator.
 const KEPT: usize = 8;
 
@@ -113,8 +116,15 @@ impl Buffer {
         self.end += n;
     }
 
-    /// Appends a copy of `bytes`.
+    /// Appends a copy of `bytes`. Few of them, with nothing before them, have memory of their own size: one of the pool
+    /// would cost more to take and to give back than they.
     pub(crate) fn extend(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
+        if self.data.is_empty() && bytes.len() <= FEW {
+            self.data.try_reserve_exact(bytes.len())?;
+            self.data.extend_from_slice(bytes);
+            self.end = bytes.len();
+            return Ok(());
+        }
         self.room(bytes.len())?[..bytes.len()].copy_from_slice(bytes);
         self.fill(bytes.len());
         Ok(())
@@ -190,7 +200,9 @@ mod tests {
     #[test]
     fn an_empty_buffer_at_rest_has_no_memory_and_a_small_remainder_only_its_own() {
         let mut buffer = Buffer::new();
-        buffer.extend(&[7; 1000]).unwrap();
+        buffer.extend(&[7; 900]).unwrap();
+        assert_eq!(buffer.data.len(), 900);
+        buffer.extend(&[7; 100]).unwrap();
         assert_eq!(buffer.data.len(), POOLED);
         buffer.consume(900);
         buffer.rest();

@@ -214,10 +214,7 @@ impl Dialer {
     /// Lets `connect` make the connections of dials: it is given the proxy if there is one, else the address's host, and
     /// what is left of the time. It runs in the dialing thread; a cancel token does not end it. Its errors of the kinds
     /// `TimedOut` and `Interrupted`, and the errno `ECANCELED`, are told as such.
-    pub fn set_connect_callback(
-        &mut self,
-        connect: Arc<dyn Fn(&Endpoint, Option<Duration>) -> io::Result<OwnedFd> + Send + Sync>,
-    ) {
+    pub fn set_connect_callback(&mut self, connect: ConnectCallback) {
         self.connect = Some(connect);
     }
 

@@ -83,6 +83,11 @@ fn redirects_are_followed_and_a_jar_has_its_say() {
 }
 
 #[test]
+fn connections_are_made_by_a_callback_or_through_a_proxy() {
+    run("proxy.c");
+}
+
+#[test]
 fn a_token_ends_every_wait_and_loses_nothing() {
     run("cancel.c");
 }

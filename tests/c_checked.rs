@@ -17,6 +17,7 @@ const PROGRAMS: &[&str] = &[
     "descriptors.c",
     "threads.c",
     "answers.c",
+    "proxy.c",
     "memory.c",
     "loops.c",
     "cancel.c",

@@ -1,6 +1,7 @@
 //! The fuzzer's corpora once more, without the fuzzer: what it found must go on being met.
 
 #[path = "../fuzz/bodies.rs"]
+#[allow(clippy::undocumented_unsafe_blocks, reason = "each is a call of the C ABI, made as its manual asks")]
 mod bodies;
 
 use std::fs;

@@ -254,7 +254,7 @@ fn who_resolves_and_what_is_asked() {
         (&socks, "socks5", format!("127.0.0.1:{port}")),
         (&socks, "socks5h", format!("localhost:{port}")),
     ] {
-        let mut dialer = through(&proxy.url(scheme, ""), &[ca.clone()]).dialer().clone();
+        let mut dialer = through(&proxy.url(scheme, ""), std::slice::from_ref(&ca)).dialer().clone();
         dialer.add_proxy_header("X-Own", b"1").unwrap();
         echo(&Client::new(dialer).dial(&format!("{}/echo", server.wss), bound()).unwrap());
         assert_eq!(proxy.asked(), asked);
@@ -312,13 +312,14 @@ fn credentials_are_given_and_refusals_told() {
 fn an_https_proxy_is_verified_by_its_own_name() {
     let (server, ca) = targets();
     let proxy = start(true, http);
-    let error = through(&proxy.url("https", ""), &[ca.clone()]).dial(&server.ws, bound()).unwrap_err();
+    let error = through(&proxy.url("https", ""), std::slice::from_ref(&ca)).dial(&server.ws, bound()).unwrap_err();
     assert_eq!((error.code(), error.phase()), (Code::TlsUnknownIssuer, Phase::Proxy), "{error}");
     let other = proxy.url("https", "").replace("localhost", "127.0.0.1");
-    let error = through(&other, &[proxy.ca.clone()]).dial(&server.ws, bound()).unwrap_err();
+    let error = through(&other, std::slice::from_ref(&proxy.ca)).dial(&server.ws, bound()).unwrap_err();
     assert_eq!((error.code(), error.phase()), (Code::TlsWrongHost, Phase::Proxy), "{error}");
     // The target's certificate is judged inside, in a phase of its own.
-    let error = through(&proxy.url("https", ""), &[proxy.ca.clone()]).dial(&server.wss, bound()).unwrap_err();
+    let error =
+        through(&proxy.url("https", ""), std::slice::from_ref(&proxy.ca)).dial(&server.wss, bound()).unwrap_err();
     assert_eq!((error.code(), error.phase()), (Code::TlsUnknownIssuer, Phase::Tls), "{error}");
     // Not to verify the server is not to trust any proxy.
     let mut dialer = through(&proxy.url("https", ""), &[ca]).dialer().clone();

@@ -26,7 +26,7 @@ tools/setup.sh >/dev/null
 tools/build.sh
 
 step 2/7 "source"
-git archive --prefix="wsdial-$version/" HEAD | gzip -n9 >"$dist/wsdial-$version.tar.gz"
+git archive --prefix="wsdial-$version/" HEAD | gzip -n9 >"$dist/wsdial-$version-src.tar.gz"
 
 step 3/7 "SDK for C and C++"
 sdk=wsdial-$version-$platform

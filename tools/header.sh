@@ -7,4 +7,5 @@ mkdir -p include packaging docs/man
 export WSDIAL_BLESS=1
 quietly header cargo test --locked --test header
 quietly man cargo test --locked --test man the_pages
+quietly errors cargo test --locked --test docs the_page_of_errors
 echo "include/wsdial.h: $(wc -l <include/wsdial.h) lines, packaging/wsdial.map: $(grep -c '^    ws_' packaging/wsdial.map) functions"

@@ -56,3 +56,31 @@ fail() {
   echo "  WRONG: $*" >&2
   failures=$((failures + 1))
 }
+
+# interrupted COMMAND...: runs it until it has received something, then interrupts it, and collects what it said in SAID.
+interrupted() {
+  local log=$BUILD/interrupted.log pid code=0
+  : >"$log"
+  # --foreground: else the program is interrupted twice, once by its name and once with its group.
+  timeout --foreground --signal=KILL 60 "$@" >"$log" 2>&1 &
+  pid=$!
+  # The program says so itself when it has received; a look every 20 ms, 30 s at the most.
+  for _ in $(seq 1500); do
+    grep -q '^received' "$log" && break
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.02
+  done
+  kill -INT "$pid" 2>/dev/null || true
+  wait "$pid" || code=$?
+  SAID=$(cat "$log")
+  [ "$code" = 0 ] || fail "$1 ended with $code: $SAID"
+}
+
+# says PATTERN...: whether what SAID holds has a line for each pattern, in that order; the first that has none in missing.
+says() {
+  local rest=$SAID
+  for missing in "$@"; do
+    grep -qE "$missing" <<<"$rest" || return 1
+    rest=$(sed -E "0,/${missing//\//\\/}/d" <<<"$rest")
+  done
+}

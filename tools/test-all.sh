@@ -6,6 +6,8 @@
 steps=(
   "servers that nobody here wrote: websockets, gorilla, ws, nginx (two minutes)|tests/rivals/run.sh"
   "TLS: OpenSSL in every broken shape, nginx with client certificates, tshark with our key log (seconds)|tests/tls/run.sh"
+  "proxies: tinyproxy, squid, stunnel, dante, microsocks (half a minute)|tests/proxies/run.sh"
+  "dials that stall, a silent name server among what stalls them (half a minute)|tests/stalls/run.sh"
   "Autobahn 1.* to 10.* (a minute; needs Python 2.7, and says so where there is none)|tests/autobahn/run.sh --short"
   "the same through Go, whole messages (a minute)|tests/autobahn/run.sh --short --client go"
   "the same through Go, messages in pieces (a minute)|tests/autobahn/run.sh --short --client go-pieces"

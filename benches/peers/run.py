@@ -39,6 +39,7 @@ CLIENTS = {
     "libcurl": dict(cmd=["{out}/bin/curl-client"], kind="fast", can="t", scale={"send*-65536": 0.1, "send*-1048576": 0.1, "send*-1024": 0.4, "send*-64": 0.5}),
     "libwebsockets": dict(cmd=["{out}/bin/lws-client"], kind="fast", can="td", scale={"send*-65536": 0.4, "send*-1048576": 0.3, "rtt*-1048576": 0.5, "recv*-64": 0.4, "recv*": 0.2}),
     "wsdial-go": dict(cmd=["{out}/bin/go-wsdial"], kind="go", can="td"),
+    "wsdial-go-reuse": dict(cmd=["{out}/bin/go-wsdial", "--reuse"], kind="go", can="td", only=["recv*", "deflate*"]),
     "gorilla": dict(cmd=["{out}/bin/go-gorilla"], kind="go", can="td"),
     "coder": dict(cmd=["{out}/bin/go-coder"], kind="go", can="td"),
     "gws": dict(cmd=["{out}/bin/go-gws"], kind="go", can="td"),
@@ -198,7 +199,7 @@ def report(rows):
 
 def runs(client, test):
     cl, (_, _, tls, deflate, _) = CLIENTS[client], TESTS[test]
-    if cl.get("only") and test not in cl["only"] or test in cl.get("skip", []):
+    if cl.get("only") and not any(fnmatch.fnmatch(test, word) for word in cl["only"]) or test in cl.get("skip", []):
         return False
     return not (tls and "t" not in cl["can"] or deflate and "d" not in cl["can"])
 

@@ -345,7 +345,7 @@ func (a *attempt) tlsDone(err error) {
 // agreed is the server's answer to a handshake that came to a good end.
 func (a *attempt) agreed() *http.Response {
 	fields := readHeader(func(i C.size_t, name **C.char) *C.char { return C.ws_response_header_at(a.h.conn, i, name) })
-	return a.response(int(C.ws_response_status(a.h.conn)), fields, nil, nil)
+	return a.response(int(C.ws_response_status(a.h.conn)), fields, nil, nil, nil)
 }
 
 // refused is what a dial returns when the handshake failed: an answer that is no upgrade comes with it.
@@ -358,14 +358,14 @@ func (a *attempt) refused(failure *Error, raw *C.ws_error, came []byte, ioErr er
 		if start := C.ws_error_http_body(raw, &size); start != nil {
 			body = bytes.Clone(unsafe.Slice((*byte)(start), int(size)))
 		}
-		return a.response(int(C.ws_error_http_status(raw)), fields, body, failure), ErrBadHandshake
+		return a.response(int(C.ws_error_http_status(raw)), fields, body, failure, came), ErrBadHandshake
 	case failure.Code <= codeHandshakeVersion && failure.Code > codeHandshakeEOF:
-		// There was an answer with a head.
-		status, fields := 0, http.Header{}
+		// A 101 that failed a check. Its fields are known where the TLS is not libwsdial's.
+		fields := http.Header{}
 		if resp := parseHead(came); resp != nil {
-			status, fields = resp.StatusCode, resp.Header
+			fields = resp.Header
 		}
-		return a.response(status, fields, nil, failure), ErrBadHandshake
+		return a.response(http.StatusSwitchingProtocols, fields, nil, failure, came), ErrBadHandshake
 	case ioErr != nil:
 		return nil, ioErr
 	}
@@ -384,13 +384,20 @@ func readHeader(at func(position C.size_t, name **C.char) *C.char) http.Header {
 	}
 }
 
-func (a *attempt) response(status int, header http.Header, body []byte, reason *Error) *http.Response {
+func (a *attempt) response(status int, header http.Header, body []byte, reason *Error, came []byte) *http.Response {
 	length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64)
-	if err != nil {
+	switch {
+	case status < 200 || status == http.StatusNoContent:
+		length = 0
+	case err != nil:
 		length = -1
 	}
+	line := strings.TrimSpace(fmt.Sprintf("%03d %s", status, http.StatusText(status)))
+	if resp := parseHead(came); resp != nil && resp.StatusCode == status {
+		line = resp.Status // in the server's words
+	}
 	return &http.Response{
-		Status:        strings.TrimSpace(fmt.Sprintf("%03d %s", status, http.StatusText(status))),
+		Status:        line,
 		StatusCode:    status,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,

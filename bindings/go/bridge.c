@@ -1,6 +1,8 @@
 #include "bridge.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static const wsgo_output nothing;
 
@@ -63,6 +65,39 @@ int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_batch *
     return result;
 }
 
+/* One read into C's memory. Whether anything is to be received: it may have been before. */
+static int read_once(ws_conn *conn, int fd, size_t most, wsgo_arrival *arrival)
+{
+    size_t room = 0;
+    void *to = ws_input(conn, &room);
+    ssize_t n;
+
+    if (!to) {
+        return 1;
+    }
+    do {
+        n = recv(fd, to, most > 0 && most < room ? most : room, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        arrival->got = (int)n;
+        arrival->os_error = errno;
+        ws_input(conn, NULL);
+        return 0;
+    }
+    arrival->result = ws_input_done(conn, (size_t)n, &arrival->error);
+    return arrival->result == WS_OK;
+}
+
+void wsgo_read(ws_conn *conn, int fd, size_t most, ws_batch *batch, wsgo_arrival *arrival)
+{
+    memset(arrival, 0, sizeof *arrival);
+    arrival->got = 1;
+    if (read_once(conn, fd, most, arrival) && batch) {
+        arrival->result = ws_recv_batch(conn, WS_NOWAIT, BATCH_BYTES, BATCH_MESSAGES, batch, &arrival->error);
+    }
+    stands(conn, arrival->result, &arrival->state);
+}
+
 /* Copies out what fits and takes it; what is too long for that stays, lent. */
 static int show(ws_conn *conn, void *buffer, size_t room, wsgo_output *output, ws_error **error)
 {
@@ -93,28 +128,49 @@ static int show(ws_conn *conn, void *buffer, size_t room, wsgo_output *output, w
     }
 }
 
+static int take(ws_conn *conn, int kind, const void *data, size_t len, ws_error **error)
+{
+    switch (kind) {
+    case WS_PING:
+        return ws_ping(conn, data, len, WS_NOWAIT, error);
+    case WS_PONG:
+        return ws_pong(conn, data, len, WS_NOWAIT, error);
+    default:
+        return ws_send(conn, kind, data, len, WS_NOWAIT, error);
+    }
+}
+
 int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
               ws_error **error)
 {
     int shown, result;
 
-    *error = NULL;
     *output = nothing;
-    switch (kind) {
-    case 9:
-        result = ws_ping(conn, data, len, WS_NOWAIT, error);
-        break;
-    case 10:
-        result = ws_pong(conn, data, len, WS_NOWAIT, error);
-        break;
-    default:
-        result = ws_send(conn, kind, data, len, WS_NOWAIT, error);
-    }
+    result = take(conn, kind, data, len, error);
     if (result < 0) {
         return result;
     }
     shown = show(conn, buffer, room, output, error);
     return shown < 0 ? shown : result;
+}
+
+void wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, wsgo_sent *sent)
+{
+    size_t size = 0;
+    const void *bytes;
+    ssize_t n;
+
+    sent->result = take(conn, kind, data, len, &sent->error);
+    sent->left = sent->result == WS_PENDING;
+    if (!sent->left || !(bytes = ws_output(conn, &size))) {
+        return;
+    }
+    do {
+        n = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0 && ws_output_done(conn, (size_t)n, NULL) == WS_OK) {
+        sent->left = (size_t)n < size;
+    }
 }
 
 int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, int is_final, void *buffer, size_t room,

@@ -27,6 +27,19 @@ int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error *
 /* wsgo_feed, then what is whole by now. */
 int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_batch *batch, wsgo_state *state, ws_error **error);
 
+/* What one read from a socket brought. */
+typedef struct wsgo_arrival {
+    int got;      /* 1: something, 0: the end, -1: nothing, and os_error says why */
+    int os_error;
+    int result;   /* of receiving it */
+    wsgo_state state;
+    ws_error *error;
+} wsgo_arrival;
+
+/* One read from a non-blocking socket straight into C's memory, at most most bytes unless that is 0; then, where there is a
+ * batch, what is whole by now. */
+void wsgo_read(ws_conn *conn, int fd, size_t most, ws_batch *batch, wsgo_arrival *arrival);
+
 /* One piece of a message, in the caller's block. */
 typedef struct wsgo_piece {
     size_t len;
@@ -44,6 +57,15 @@ int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, in
 /* Sends a message or a control frame and shows what is to be written. */
 int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
               ws_error **error);
+
+/* How wsgo_send_now went: its answer, and whether something is left to be written, which wsgo_output_next shows. */
+typedef struct wsgo_sent {
+    int result, left;
+    ws_error *error;
+} wsgo_sent;
+
+/* wsgo_send of a small message, and one write of it to a non-blocking socket. A failure of the socket leaves all of it. */
+void wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, wsgo_sent *sent);
 
 /* Takes off done bytes of what was lent and shows what is to be written. */
 int wsgo_output_next(ws_conn *conn, size_t done, void *buffer, size_t room, wsgo_output *output, ws_error **error);

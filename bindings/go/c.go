@@ -4,16 +4,20 @@ package websocket
 
 /*
 #cgo CFLAGS: -O2
+#cgo noescape wsgo_read
 #cgo noescape wsgo_recv
 #cgo noescape wsgo_recv_piece
 #cgo noescape wsgo_send_fragment
 #cgo noescape wsgo_send
+#cgo noescape wsgo_send_now
 #cgo noescape wsgo_output_next
 #cgo noescape wsgo_handshake
+#cgo nocallback wsgo_read
 #cgo nocallback wsgo_recv
 #cgo nocallback wsgo_recv_piece
 #cgo nocallback wsgo_send_fragment
 #cgo nocallback wsgo_send
+#cgo nocallback wsgo_send_now
 #cgo nocallback wsgo_output_next
 #cgo nocallback wsgo_handshake
 #include <stdlib.h>

@@ -49,7 +49,7 @@ func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
 		h:         h,
 		netConn:   netConn,
 		permanent: d.PermanentTimeouts,
-		readSize:  int32(min(max(d.ReadBufferSize, 0), kitIn)),
+		readSize:  int32(min(max(d.ReadBufferSize, 0), 1<<30)),
 		writeSize: int32(min(max(d.WriteBufferSize, 0), 1<<30)),
 		writePool: d.WriteBufferPool,
 		level:     1,
@@ -62,6 +62,7 @@ func newConn(h *handle, netConn net.Conn, d *Dialer) *Conn {
 	}
 	if c.raw != nil {
 		c.readStep = c.readSocket
+		c.writing.step = c.writeSocket
 	}
 	c.subprotocol = C.GoString(C.ws_subprotocol(h.conn))
 	// For a connection that nobody closed and nobody holds any more; its net.Conn sees to itself.
@@ -106,6 +107,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writeDeadline = t
+	c.writeLimited.Store(!t.IsZero())
 	return nil
 }
 
@@ -121,6 +123,7 @@ func (c *Conn) SetReadLimit(limit int64) {
 	if c.h.enter() {
 		defer c.h.leave()
 		C.ws_set_max_message(c.h.conn, C.size_t(max(limit, 0)), nil)
+		runtime.KeepAlive(c)
 	}
 }
 
@@ -128,20 +131,29 @@ func (c *Conn) SetReadLimit(limit int64) {
 // for which errors.Is(err, [net.ErrClosed]) holds. A program that wants the close handshake writes a CloseMessage and reads
 // until the error comes. Close twice is harmless.
 func (c *Conn) Close() error {
-	if !c.closed.CompareAndSwap(false, true) {
+	if !c.markClosed() {
 		return nil
 	}
-	c.mu.Lock()
-	if c.done != nil {
-		close(c.done)
-	}
-	c.mu.Unlock()
 	if c.keepalive != nil {
 		c.keepalive.stop()
 	}
 	err := c.netConn.Close()
 	c.h.retire()
+	runtime.KeepAlive(c) // its cleanup frees what is retired here
 	return err
+}
+
+// markClosed is true once. Under the lock, as whenClosed looks there whether done is closed already.
+func (c *Conn) markClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed.CompareAndSwap(false, true) {
+		return false
+	}
+	if c.done != nil {
+		close(c.done)
+	}
+	return true
 }
 
 // whenClosed is closed by Close.
@@ -158,11 +170,14 @@ func (c *Conn) whenClosed() chan struct{} {
 }
 
 // closedError is what calls behind Close return.
-func (c *Conn) closedError(op string) error {
+func (c *Conn) closedError(op string) error { return c.opError(op, net.ErrClosed) }
+
+// opError is an error as the net package has them. A connection that is no socket need not have addresses.
+func (c *Conn) opError(op string, err error) error {
 	local, remote := c.LocalAddr(), c.RemoteAddr()
 	network := "memory"
 	if remote != nil {
 		network = remote.Network()
 	}
-	return &net.OpError{Op: op, Net: network, Source: local, Addr: remote, Err: net.ErrClosed}
+	return &net.OpError{Op: op, Net: network, Source: local, Addr: remote, Err: err}
 }

@@ -17,7 +17,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
+	"unsafe"
 )
 
 // Dialer holds what a program decided about dialing. The zero value works: no limits, no proxy, no compression. It may be
@@ -62,8 +65,9 @@ type Dialer struct {
 
 	// The fields below are not the model's.
 
-	// MaxRedirects is how many redirects are followed. Authorization and cookies of the request header are dropped when the
-	// host changes, and wss never becomes ws. Zero: none, the answer comes with ErrBadHandshake.
+	// MaxRedirects is how many redirects are followed, to ws and wss addresses only, and none of a unix socket's.
+	// Authorization and cookies of the request header are dropped when the host changes, and wss never becomes ws. Zero: none,
+	// the answer comes with ErrBadHandshake.
 	MaxRedirects int
 
 	// PingInterval sends a ping that often, PongTimeout is how long its pong may take; the connection ends when nothing has
@@ -116,8 +120,8 @@ func NewClient(
 // only, not the connection.
 //
 // When the server answers something else than a proper upgrade the error is [ErrBadHandshake] itself and the response holds
-// the answer: status, fields, and the first KiB of the body; [HandshakeReason] tells what was wrong with it. The response's
-// body need not be closed.
+// the answer: status, fields, and the first KiB of the body; [HandshakeReason] tells what was wrong with it (for a 101
+// over libwsdial's own TLS that alone, and no fields). The response's body need not be closed.
 func (d *Dialer) DialContext(
 	ctx context.Context, urlStr string, requestHeader http.Header,
 ) (*Conn, *http.Response, error) {
@@ -153,6 +157,9 @@ func (d *Dialer) DialContext(
 func (d *Dialer) dialOnce(ctx context.Context, urlStr string, header http.Header) (*Conn, *http.Response, error) {
 	t, err := parseTarget(urlStr)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := t.useASCII(); err != nil {
 		return nil, nil, err
 	}
 	ownTLS := t.secure && (d.NetDialTLSContext != nil || d.TLSClientConfig != nil)
@@ -195,6 +202,24 @@ func (d *Dialer) withCookies(t *target, header http.Header) (http.Header, error)
 	}
 	header["Cookie"] = request.Header["Cookie"]
 	return header, nil
+}
+
+// useASCII makes a name of other letters the one that is looked up (RFC 5891), as C does.
+func (t *target) useASCII() error {
+	if strings.IndexFunc(t.host, func(letter rune) bool { return letter >= utf8.RuneSelf }) < 0 {
+		return nil
+	}
+	const most = 256
+	host := (*C.char)(C.malloc(most))
+	defer C.free(unsafe.Pointer(host))
+	var port C.int
+	err := lend(func(c []*C.char, raw **C.ws_error) C.int {
+		return C.ws_dialer_route(nil, c[0], host, most, &port, raw)
+	}, t.url)
+	if err == nil {
+		t.host = C.GoString(host)
+	}
+	return err
 }
 
 // prepare makes C's connection, whose bytes are moved later.

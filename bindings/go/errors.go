@@ -147,7 +147,7 @@ type Error struct {
 	Code      int    // the number of wsdial.h, negative
 	Phase     string // where it happened, such as "connect" or "TLS"
 	Errno     int    // of the system call that failed, or 0
-	CloseCode int    // what was sent to the server because of it, such as 1002 or 1007, or 0
+	CloseCode int    // what was sent to the server because of it, such as 1002 or 1007; 1006 for a lost connection, or 0
 	Message   string // a sentence with the host, the phase and the cause
 }
 
@@ -182,7 +182,8 @@ func (e *Error) Unwrap() error {
 
 // PendingError is the error of a write whose message was taken, but which did not leave whole before Err came about: a
 // deadline, or a context that was done. What is left goes out in front of the next write, so writing the message again
-// would send it twice. A write that failed by any other error took nothing.
+// would send it twice. A write that failed by any other error took nothing, or was the last one: a time-out in the middle
+// of crypto/tls, or of any connection that is no socket, breaks it for writing.
 type PendingError struct {
 	Err error
 }

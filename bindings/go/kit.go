@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	kitIn    = 64 << 10 // what one read from the socket brings at the most
 	kitBlock = 64 << 10 // a piece of a message
 	kitLarge = 1 << 20  // more memory than that stays in no pool
 	kitOut   = 16 << 10 // output up to here is taken in the crossing that made it
@@ -25,7 +24,6 @@ const (
 // so that an idle connection holds none.
 type kit struct {
 	batch *C.ws_batch
-	in    []byte
 	block []byte // for pieces
 	next  int    // of the batch
 	count int
@@ -42,7 +40,7 @@ func takeKit() *kit {
 		return k
 	default:
 		// C's own zeroed memory, so that no pointer into Go's is ever held by C. calloc does not fail under cgo.
-		return &kit{batch: (*C.ws_batch)(C.calloc(1, C.sizeof_ws_batch)), in: make([]byte, kitIn)}
+		return &kit{batch: (*C.ws_batch)(C.calloc(1, C.sizeof_ws_batch))}
 	}
 }
 
@@ -63,13 +61,15 @@ func (k *kit) giveBack() {
 // holdsMessage tells whether a message waits in the kit.
 func (k *kit) holdsMessage() bool { return k.next < k.count }
 
-// begin makes the kit ready for the batch that C just filled.
-func (k *kit) begin() {
+// begin makes the kit ready for the batch that C just filled. It answers how long the message is that came alone.
+func (k *kit) begin() (alone int) {
 	k.next, k.count = 0, int(k.batch.count)
 	if k.count == 1 {
 		ends := unsafe.Slice(k.batch.offsets, 2)
 		k.grown = k.grown || ends[1] > kitLarge
+		alone = int(ends[1])
 	}
+	return alone
 }
 
 // peek shows the next message where it lies, until the kit is used again.

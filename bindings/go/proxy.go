@@ -141,11 +141,11 @@ func parseHead(head []byte) *http.Response {
 
 // askSOCKS asks a SOCKS5 proxy (RFC 1928, RFC 1929) for the target; it looks the name up.
 func (a *attempt) askSOCKS(user *url.Userinfo) error {
-	method := byte(0)
+	greeting := []byte{5, 1, 0}
 	if user != nil {
-		method = 2
+		greeting = []byte{5, 2, 0, 2} // the proxy need not ask for the password that it would be given
 	}
-	if _, err := a.conn.Write([]byte{5, 1, method}); err != nil {
+	if _, err := a.conn.Write(greeting); err != nil {
 		return err
 	}
 	answer := make([]byte, 2)
@@ -155,9 +155,10 @@ func (a *attempt) askSOCKS(user *url.Userinfo) error {
 	switch {
 	case answer[0] != 5:
 		return a.proxyError(codeProxyAnswer, "the proxy does not speak SOCKS5")
-	case answer[1] != method:
-		return a.proxyError(codeProxyAuth, "the SOCKS5 proxy takes no "+map[byte]string{0: "one without a user", 2: "user and password"}[method])
-	case method == 2:
+	case answer[1] == 0xff || bytes.IndexByte(greeting[2:], answer[1]) < 0:
+		offered := map[bool]string{false: "nobody without a user and a password", true: "neither user and password nor anybody"}[user != nil]
+		return a.proxyError(codeProxyAuth, "the SOCKS5 proxy takes "+offered)
+	case answer[1] == 2:
 		if err := a.signIn(user); err != nil {
 			return err
 		}

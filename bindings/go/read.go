@@ -25,13 +25,23 @@ type reader struct {
 	ioErr    error // why the stream broke, told behind the messages that came before
 	ended    bool  // the stream has
 	dry      bool  // C has nothing to make a message of
+	inPieces bool  // the one who reads wants pieces
+	large    bool  // the last message was: the next header is read with little else, so that its payload needs no copy
 	noWait   bool
 	readN    int
 	readIO   error
 	readStep func(fd uintptr) bool
+	arrival  C.wsgo_arrival // of the last read from a socket
+	arrived  bool           // and nobody has judged it yet
 	current  *messageReader // of NextReader
 	readBuf  []byte         // for what is no socket, which cannot be waited for without one
 }
+
+// largeFrom is from what size on a message counts as large, and headerRead how much is read behind one.
+const (
+	largeFrom  = 64 << 10
+	headerRead = 1 << 10
+)
 
 var errWouldBlock = errors.New("nothing to read now")
 
@@ -57,7 +67,25 @@ func (c *Conn) ReadContext(ctx context.Context) (messageType int, p []byte, err 
 	if err != nil {
 		return -1, nil, err
 	}
-	p = append(make([]byte, 0, len(data)), data...)
+	p = make([]byte, len(data))
+	copy(p, data)
+	c.received()
+	return kind, p, nil
+}
+
+// ReadAppend is ReadContext into memory of the program's: it appends the message to buf and returns the longer slice, which
+// is in buf's memory when that has room. With a buffer that is used again, ReadAppend(ctx, buf[:0]), receiving makes no
+// garbage, which is most of what large messages cost. After an error p is buf as it was.
+func (c *Conn) ReadAppend(ctx context.Context, buf []byte) (messageType int, p []byte, err error) {
+	if err := c.beginRead(); err != nil {
+		return -1, buf, err
+	}
+	defer c.endRead()
+	kind, data, err := c.nextMessage(ctx)
+	if err != nil {
+		return -1, buf, err
+	}
+	p = append(buf, data...)
 	c.received()
 	return kind, p, nil
 }
@@ -107,6 +135,7 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 		if kind < CloseMessage {
 			return kind, data, nil
 		}
+		c.h.kit.drop() // first: a handler that panics is not called twice for a frame
 		if err := c.handleControl(kind, data); err != nil {
 			// It is over: what came behind is not told.
 			k := c.h.kit
@@ -114,7 +143,7 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 			k.giveBack()
 			return -1, nil, err
 		}
-		c.received()
+		c.restKit()
 	}
 	return -1, nil, errNoMessage
 }
@@ -141,6 +170,7 @@ func (c *Conn) fetch(ctx context.Context) error {
 		return c.impatient(err)
 	}
 	defer c.restKit()
+	c.inPieces = false
 	for {
 		var data []byte
 		if c.dry && !c.ended {
@@ -164,8 +194,14 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 	k := c.h.kit
 	var raw *C.ws_error
 	var state C.wsgo_state
-	result := C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.batch, &state, &raw)
-	k.begin()
+	var result C.int
+	if c.arrived {
+		c.arrived = false
+		result, state, raw = c.arrival.result, c.arrival.state, c.arrival.error
+	} else {
+		result = C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.batch, &state, &raw)
+	}
+	c.large = k.begin() > largeFrom
 	again, err = c.judge(result, state, raw)
 	if k.holdsMessage() {
 		return nil, false
@@ -254,7 +290,7 @@ func (c *Conn) readStream(ctx context.Context, noWait bool) ([]byte, error) {
 			n, err = c.readN, c.readIO
 		}
 		if n > 0 {
-			return c.h.kit.in[:n], nil
+			return nil, nil
 		}
 		if err == errWouldBlock {
 			return nil, err
@@ -288,35 +324,36 @@ func (c *Conn) readStream(ctx context.Context, noWait bool) ([]byte, error) {
 	return data, nil
 }
 
-// readSocket is one read from the socket. The kit is taken for it and, where there is nothing to read, given back before
-// the wait.
+// readSocket is one read from the socket, by C, which puts it where it belongs. The kit is taken for it and, where there is
+// nothing to read, given back before the wait.
 func (c *Conn) readSocket(fd uintptr) bool {
 	if c.h.kit == nil {
 		c.h.kit = takeKit()
 	}
-	in := c.h.kit.in
-	if c.readSize > 0 && int(c.readSize) < len(in) {
-		in = in[:c.readSize]
+	batch, most := c.h.kit.batch, c.readSize
+	if c.inPieces {
+		batch = nil
+	} else if c.large && (most == 0 || most > headerRead) {
+		most = headerRead
 	}
-	for {
-		n, err := syscall.Read(int(fd), in)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			c.readN, c.readIO = 0, errWouldBlock
-			c.restKit()
-			return c.noWait
-		case err != nil:
-			c.readN, c.readIO = 0, &net.OpError{Op: "read", Net: c.RemoteAddr().Network(), Source: c.LocalAddr(),
-				Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", err)}
-		case n == 0:
-			c.readN, c.readIO = 0, io.EOF
-		default:
-			c.readN, c.readIO = n, nil
-		}
+	C.wsgo_read(c.h.conn, C.int(fd), C.size_t(most), batch, &c.arrival)
+	switch got := c.arrival.got; {
+	case got > 0:
+		c.readN, c.readIO = 1, nil
+		c.arrived = !c.inPieces || c.arrival.result != C.WS_OK
+		return true
+	case got == 0:
+		c.readN, c.readIO = 0, io.EOF
 		return true
 	}
+	c.readN, c.readIO = 0, errWouldBlock
+	if err := syscall.Errno(c.arrival.os_error); err != syscall.EAGAIN {
+		c.readIO = &net.OpError{Op: "read", Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
+			Err: os.NewSyscallError("read", err)}
+		return true
+	}
+	c.restKit()
+	return c.noWait
 }
 
 // roomToRead is a buffer of the connection's own, as large as the reads were so far.
@@ -372,15 +409,15 @@ func (c *Conn) isOver() bool {
 }
 
 func isTimeout(err error) bool {
-	timeout, ok := err.(net.Error)
-	return ok && timeout.Timeout()
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// timeoutError names the operation: the poller knows a raw one only.
+// timeoutError names the operation: the poller knows a raw one only. A net.Error stays as it came, and one that the program's
+// own net.Conn has wrapped becomes one.
 func timeoutError(op string, c *Conn, err error) error {
-	if c.raw == nil {
+	if _, ok := err.(net.Error); ok && c.raw == nil {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
-		Err: os.ErrDeadlineExceeded}
+	return c.opError(op, os.ErrDeadlineExceeded)
 }

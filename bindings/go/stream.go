@@ -123,6 +123,7 @@ func (c *Conn) fetchPiece(m *messageReader) (kind int, err error) {
 		return -1, c.readErr
 	}
 	ctx := context.Background()
+	c.inPieces = true
 	for {
 		var data []byte
 		if c.dry && !c.ended {
@@ -138,7 +139,9 @@ func (c *Conn) fetchPiece(m *messageReader) (kind int, err error) {
 			return -1, err
 		case again:
 		case kind >= CloseMessage:
-			if err := c.handleControl(kind, m.data); err != nil {
+			data := m.data
+			m.data = nil // the handler's, not the message's
+			if err := c.handleControl(kind, data); err != nil {
 				return -1, err
 			}
 		case len(m.data) > 0 || m.final || m.kind == 0:
@@ -157,6 +160,12 @@ func (c *Conn) decodePiece(m *messageReader, data []byte) (kind int, again bool,
 	var piece C.wsgo_piece
 	var state C.wsgo_state
 	block := k.room()
+	if c.arrived {
+		// What was read could not be taken.
+		c.arrived = false
+		again, err = c.judge(c.arrival.result, c.arrival.state, c.arrival.error)
+		return 0, again, err
+	}
 	result := C.wsgo_recv_piece(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended),
 		unsafe.Pointer(unsafe.SliceData(block)), C.size_t(len(block)), &piece, &state, &raw)
 	again, err = c.judge(result, state, raw)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -82,6 +83,36 @@ func (t *target) hostField() string {
 	return host + ":" + t.port
 }
 
+// unfitLocation is what makes a Location unusable, by the rules of libwsdial: a server leads to another server, never to a
+// socket of this machine's file system, and what hides a host is nobody's intention but an attacker's.
+func unfitLocation(location string) string {
+	rest := location
+	if scheme, behind, ok := strings.Cut(location, ":"); ok && !strings.ContainsAny(scheme, "/?#") {
+		switch strings.ToLower(scheme) {
+		case "http", "https", "ws", "wss":
+		default:
+			return "is not of http, https, ws or wss"
+		}
+		if !strings.HasPrefix(behind, "//") {
+			return "has a scheme and no host"
+		}
+		rest = behind
+	}
+	path, _, _ := strings.Cut(rest, "?")
+	path, _, _ = strings.Cut(path, "#")
+	authority, hasAuthority := strings.CutPrefix(path, "//")
+	authority, _, _ = strings.Cut(authority, "/")
+	switch {
+	case strings.Contains(path, "\\"):
+		return "has a backslash"
+	case hasAuthority && authority == "":
+		return "names no host"
+	case hasAuthority && strings.Contains(authority, "@"):
+		return "has a user or password, which are nobody's to give away"
+	}
+	return ""
+}
+
 // redirect is where the answer sends us, if it is a redirect that may be followed, and what is left of the header.
 func redirect(from string, resp *http.Response, header http.Header) (string, http.Header, error) {
 	switch resp.StatusCode {
@@ -89,14 +120,19 @@ func redirect(from string, resp *http.Response, header http.Header) (string, htt
 	default:
 		return "", nil, nil
 	}
-	location := resp.Header.Get("Location")
+	location := strings.Trim(resp.Header.Get("Location"), " \t")
 	base, err := url.Parse(from)
-	if location == "" || err != nil {
+	if location == "" || err != nil || base.Host == "" {
 		return "", nil, nil
 	}
 	next, err := base.Parse(location)
+	what := unfitLocation(location)
 	if err != nil {
-		return "", nil, &Error{Code: codeRedirectTo, Phase: "handshake", Message: "the server redirects to what is no address: " + location}
+		what = "cannot be read"
+	}
+	if what != "" {
+		return "", nil, &Error{Code: codeRedirectTo, Phase: "handshake",
+			Message: "the server redirects to " + strconv.Quote(location) + ", which " + what}
 	}
 	switch next.Scheme {
 	case "http":

@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -99,6 +100,85 @@ func TestAContextBreaksOffHalfAMessageAndLosesNothing(t *testing.T) {
 	next <- struct{}{}
 	if _, data, err := c.ReadMessage(); string(data) != "abcdefghij" || err != nil {
 		t.Errorf("%q %v", data, err)
+	}
+	close(next)
+}
+
+// Large payloads are read by C straight into their message, small ones and what is behind them elsewhere.
+func TestMessagesOfEverySizeInAnyOrder(t *testing.T) {
+	for _, secure := range []string{agrees.ws, agrees.wss} {
+		c := dialTest(t, Dialer{Subprotocols: []string{"json"}}, secure)
+		sizes := []int{1, 70_000, 0, 65_536, 65_536, 300_000, 126, 1 << 20, 1 << 20, 16_384, 3 << 20, 5}
+		go func() {
+			for i, size := range sizes {
+				c.WriteMessage(TextMessage, []byte(strings.Repeat(string(rune('a'+i)), size)))
+			}
+		}()
+		var buf []byte
+		for i, size := range sizes {
+			var kind int
+			var data []byte
+			var err error
+			if i%3 == 2 {
+				kind, data, err = c.ReadMessage()
+			} else {
+				kind, buf, err = c.ReadAppend(t.Context(), append(buf[:0], "before"...))
+				data = bytes.TrimPrefix(buf, []byte("before"))
+			}
+			want := strings.Repeat(string(rune('a'+i)), size)
+			if kind != TextMessage || string(data) != want || err != nil {
+				t.Fatalf("%s: message %d of %d bytes came as %d of kind %d, %v", secure, i, size, len(data), kind, err)
+			}
+		}
+	}
+}
+
+func TestALargeMessageThatWasBrokenOffGoesOn(t *testing.T) {
+	next := make(chan struct{})
+	url := script(t, "", func(stream net.Conn, _ *bufio.Reader) {
+		half := bytes.Repeat([]byte("x"), 100_000)
+		for range 2 {
+			stream.Write(append([]byte("\x81\x7f\x00\x00\x00\x00\x00\x03\x0d\x40"), half...))
+			<-next
+			stream.Write(half)
+			<-next
+		}
+		stream.Write([]byte("\x81\x7f\x00\x00\x00\x00\x00\x03\x0d\x40"))
+		stream.Write(half[:70_000])
+		stream.Write([]byte("\xff"))
+		stream.Write(half)
+		<-next
+	})
+	c := dialTest(t, Dialer{}, url)
+	for turn := range 2 {
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			kept := []byte("kept")
+			if _, p, err := c.ReadAppend(ctx, kept); err != context.DeadlineExceeded || string(p) != "kept" {
+				t.Fatalf("%q %v", p, err)
+			}
+			cancel()
+		}
+		next <- struct{}{}
+		var data []byte
+		var err error
+		if turn == 0 {
+			_, data, err = c.ReadMessage()
+		} else {
+			var r io.Reader
+			if _, r, err = c.NextReader(); err == nil {
+				data, err = io.ReadAll(r)
+			}
+		}
+		if len(data) != 200_000 || bytes.Count(data, []byte("x")) != len(data) || err != nil {
+			t.Fatalf("%d bytes, %v", len(data), err)
+		}
+		next <- struct{}{}
+	}
+	_, _, err := c.ReadMessage()
+	var failure *Error
+	if !errors.As(err, &failure) || failure.CloseCode != 1007 {
+		t.Errorf("%v", err)
 	}
 	close(next)
 }
@@ -295,12 +375,14 @@ func socksProxy(t *testing.T, user, password string) string {
 	serve := func(client net.Conn) {
 		defer client.Close()
 		b := make([]byte, 600)
-		io.ReadFull(client, b[:3])
+		io.ReadFull(client, b[:2])
+		offered := b[2 : 2+b[1]]
+		io.ReadFull(client, offered)
 		method := byte(0)
 		if user != "" {
 			method = 2
 		}
-		if b[2] != method {
+		if bytes.IndexByte(offered, method) < 0 {
 			client.Write([]byte{5, 255})
 			return
 		}

@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -34,6 +33,9 @@ type writer struct {
 	fragmented  chan struct{} // closed when the message in fragments is whole; nil when there is none
 	writeErr    error         // nothing can be written any more
 	deadlineSet time.Time
+	writing     writing
+
+	writeLimited atomic.Bool // there is a write deadline
 
 	writers       sync.Mutex
 	currentWriter *messageWriter
@@ -52,6 +54,9 @@ const heavyFrom = 64 << 10
 // [FormatCloseMessage] made, PingMessage, PongMessage, each with at most 125 bytes. Several goroutines may write at once. The
 // write deadline limits it. Behind a close frame it returns [ErrCloseSent].
 func (c *Conn) WriteMessage(messageType int, data []byte) error {
+	if isDone, err := c.writeSimple(messageType, data); isDone {
+		return err
+	}
 	return c.write(context.Background(), c.currentWriteDeadline(), outgoing{kind: messageType, data: data})
 }
 
@@ -86,7 +91,7 @@ type outgoing struct {
 
 func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error {
 	if err := c.lockSlot(ctx, deadline); err != nil {
-		return err
+		return c.lateWrite(o, err)
 	}
 	for c.fragmented != nil && o.kind < CloseMessage && (!o.fragment || o.first) {
 		whole := c.fragmented
@@ -119,9 +124,24 @@ func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error 
 		return err
 	}
 	if err := c.emit(ctx, buffer, &out); err != nil {
+		if c.writeErr != nil {
+			return err // nothing leaves any more
+		}
 		return pending(err)
 	}
 	return nil
+}
+
+// lateWrite is the error of a write that was not begun: a time-out or a context. It is the last one where those are
+// permanent, but for control messages, whose deadline is their own.
+func (c *Conn) lateWrite(o outgoing, err error) error {
+	if c.permanent && o.kind < CloseMessage && !c.closed.Load() && c.slot.try() {
+		if c.writeErr == nil {
+			c.writeErr = err
+		}
+		c.unlockSlot()
+	}
+	return err
 }
 
 // await waits for the end of somebody's message in fragments.
@@ -177,6 +197,58 @@ func (c *Conn) put(o *outgoing, buffer *output, out *C.wsgo_output) error {
 	return err
 }
 
+// writing is a message on its way to C and the socket, in one crossing.
+type writing struct {
+	step  func(fd uintptr) bool
+	data  []byte
+	kind  int
+	taken bool
+	sent  C.wsgo_sent
+}
+
+// writeSimple is most writes: a small message to a socket, by nobody else and without a limit. It takes the slot without a
+// wait, crosses into C once, and that writes once. False: nothing was done, write does it.
+func (c *Conn) writeSimple(kind int, data []byte) (isDone bool, err error) {
+	if c.raw == nil || len(data) >= heavyFrom || kind == CloseMessage || c.writeLimited.Load() || !c.slot.try() {
+		return false, nil
+	}
+	isFree := c.fragmented == nil && c.writeErr == nil && len(c.rest) == 0 && !c.inside && c.deadlineSet.IsZero()
+	if isFree && c.h.enter() {
+		isDone, err = c.putNow(kind, data)
+		c.h.leave()
+	}
+	c.unlockSlot()
+	return isDone, err
+}
+
+// putNow gives a message to C and writes it.
+func (c *Conn) putNow(kind int, data []byte) (isDone bool, err error) {
+	w := &c.writing
+	w.data, w.kind, w.taken = data, kind, false
+	c.raw.Write(w.step)
+	w.data = nil
+	if !w.taken {
+		return false, nil // the stream is closed: write tells
+	}
+	if w.sent.result != C.WS_PENDING {
+		return true, c.taken(w.sent.result, w.sent.error)
+	}
+	if w.sent.left != 0 {
+		c.inside = true
+		if err := c.flushInside(context.Background()); err != nil {
+			return true, pending(err)
+		}
+	}
+	return true, nil
+}
+
+func (c *Conn) writeSocket(fd uintptr) bool {
+	w := &c.writing
+	C.wsgo_send_now(c.h.conn, C.int(fd), C.int(w.kind), pointer(w.data), C.size_t(len(w.data)), &w.sent)
+	w.taken = true
+	return true
+}
+
 // putClose sends a close frame and does not wait for the server's: the reader meets it.
 func (c *Conn) putClose(data []byte, buffer *output, out *C.wsgo_output) error {
 	var code C.int
@@ -209,7 +281,11 @@ func (c *Conn) putClose(data []byte, buffer *output, out *C.wsgo_output) error {
 func (c *Conn) taken(result C.int, raw *C.ws_error) error {
 	switch {
 	case result < 0:
-		return makeError(result, raw)
+		failure := makeError(result, raw)
+		if failure.CloseCode != 0 && failure.CloseCode != CloseAbnormalClosure {
+			return ErrCloseSent // because of what the reader met, who is told what it was
+		}
+		return failure
 	case result == C.WS_CLOSED:
 		return ErrCloseSent
 	case result == C.WS_AGAIN:
@@ -357,10 +433,7 @@ func (c *Conn) lockSlot(ctx context.Context, deadline time.Time) error {
 	return nil
 }
 
-func (c *Conn) writeTimeout() error {
-	return &net.OpError{Op: "write", Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
-		Err: os.ErrDeadlineExceeded}
-}
+func (c *Conn) writeTimeout() error { return c.opError("write", os.ErrDeadlineExceeded) }
 
 func (c *Conn) unlockSlot() {
 	c.slot.leave()

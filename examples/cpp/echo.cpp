@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <ctime>
 #include <functional>
 #include <iostream>
 #include <string>
@@ -29,6 +30,13 @@ bool interrupted(const sigset_t &signals, std::chrono::milliseconds interval) {
     return sigtimedwait(&signals, nullptr, &limit) == SIGINT;
 }
 
+std::string now() {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    std::tm parts = {};
+    char text[32];
+    return {text, std::strftime(text, sizeof text, "%FT%TZ", gmtime_r(&seconds, &parts))};
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -47,8 +55,8 @@ int main(int argc, char **argv) {
         const wsdial::connection conn = dialer.dial(argc > 1 ? argv[1] : "ws://localhost:12345");
         std::cout << "negotiated protocol: \"" << conn.subprotocol() << "\"" << std::endl;
         std::thread reader(receive, std::cref(conn));
-        for (int number = 1; !interrupted(signals, interval); number++) {
-            if (conn.send(std::to_string(number)) == wsdial::answer::closed)
+        while (!interrupted(signals, interval)) {
+            if (conn.send(now()) == wsdial::answer::closed)
                 break;
         }
         conn.close();

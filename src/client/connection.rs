@@ -148,7 +148,7 @@ pub(super) struct Rx {
     /// From the socket, not decoded.
     pub(super) plain: Buffer,
     /// Lent to the caller to be filled. Apart from the bytes that came before, which a receiver may take meanwhile.
-    pub(super) input: Option<Box<Buffer>>,
+    pub(super) input: Option<Box<Input>>,
     /// The socket's bytes are not sealed yet: TLS begins behind the exchange with a proxy.
     pub(super) in_clear: bool,
     /// The message that is arriving.
@@ -178,6 +178,14 @@ pub(super) struct Rx {
     pub(super) spent: Spent,
 }
 
+/// Room that is lent to the caller, who moves the bytes.
+pub(super) enum Input {
+    /// For whatever comes.
+    Bytes(Buffer),
+    /// The message that is arriving, for payload behind what it has: then nothing is in `Rx::message`.
+    Payload(Vec<u8>),
+}
+
 /// What one call has read: a server that sends faster than we read must not keep it for ever.
 #[derive(Default)]
 pub(super) struct Spent {
@@ -197,7 +205,7 @@ pub(super) struct Tx {
     /// Masked bytes of a frame on their way to be sealed.
     pub(super) plain: Rare<Buffer>,
     /// Bytes of before `wire`, lent to the caller to be written.
-    pub(super) output: Option<Box<Buffer>>,
+    pub(super) output: Option<Buffer>,
     /// The message that is being sent in fragments.
     pub(super) fragments: Option<Box<Fragments>>,
     pub(super) deflater: Deflater,

@@ -5,10 +5,11 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::calls::forked;
-use super::connection::{Connection, Outcome, Rx, Spent};
+use super::connection::{Connection, Input, Outcome, Rx, Spent};
 use super::recv::Turn;
 use super::send::serve;
-use crate::error::{Code, Error};
+use crate::buffer::Buffer;
+use crate::error::{Code, Error, Phase};
 use crate::protocol::message::{Kind, Message};
 use crate::wait::{Patience, Wait, now};
 
@@ -34,6 +35,14 @@ impl Rx {
     pub(super) fn keep(&mut self, kind: Kind) {
         self.ready_bytes += self.message.len();
         self.ready.push_back(Message { kind, data: std::mem::take(&mut self.message) });
+    }
+
+    /// How many bytes of payload may come straight into the message, nothing lying before them.
+    fn direct(&self) -> usize {
+        let is_free = self.plain.is_empty() && self.over.is_none();
+        // A message in pieces goes to its receiver's memory; what a closer drops needs none.
+        let is_kept = !self.streams && !self.in_pieces && !self.drains;
+        if is_free && is_kept { to_usize(self.decoder.direct()) } else { 0 }
     }
 
     pub(super) fn is_full(&self, read_ahead: (usize, usize)) -> bool {
@@ -168,10 +177,11 @@ impl Connection {
     }
 
     /// Over memory: room for bytes that came from the peer, until [`Connection::input_done`]; `None` when nothing is to be
-    /// read now.
+    /// read now. A large payload goes straight into its message, whose memory grows with what has come.
     pub(crate) fn input(&self) -> Result<Option<(*mut u8, usize)>, Error> {
         self.memory_only()?;
-        let mut rx = self.rx.lock();
+        let mut guard = self.rx.lock();
+        let rx = &mut *guard;
         // What is there already is worth a call before more of it.
         let waiting = if self.secure && !rx.in_clear { rx.cipher.len() } else { rx.plain.len() };
         let is_full = rx.is_full(self.read_ahead()) || waiting >= MOST_WAITING;
@@ -179,41 +189,63 @@ impl Connection {
         if has_ended || (is_full && rx.input.is_none()) {
             return Ok(None);
         }
-        let input = rx.input.get_or_insert_default();
-        match input.room(LEAST_ROOM) {
-            Ok(room) => Ok(Some((room.as_mut_ptr(), room.len()))),
-            Err(_) => Err(Error::new(Code::LimitMemory, "there is no memory to read into")),
+        let awaited = if self.secure { 0 } else { rx.direct() };
+        let input = match &mut rx.input {
+            Some(input) => input,
+            None if awaited < LEAST_ROOM => rx.input.insert(Box::new(Input::Bytes(Buffer::new()))),
+            None => {
+                rx.decoder.reserve(&mut rx.message)?;
+                rx.input.insert(Box::new(Input::Payload(std::mem::take(&mut rx.message))))
+            }
+        };
+        match &mut **input {
+            Input::Bytes(buffer) => match buffer.room(LEAST_ROOM) {
+                Ok(room) => Ok(Some((room.as_mut_ptr(), room.len()))),
+                Err(_) => Err(Error::new(Code::LimitMemory, "there is no memory to read into")),
+            },
+            Input::Payload(message) => {
+                let room = message.spare_capacity_mut();
+                Ok(Some((room.as_mut_ptr().cast(), room.len().min(to_usize(rx.decoder.direct())))))
+            }
         }
     }
 
-    /// Over memory: `n` bytes were put into the room; 0 is the end of what comes.
-    pub(crate) fn input_done(&self, n: usize) -> Result<(), Error> {
+    /// Over memory: takes back the room that nothing was put into.
+    pub(crate) fn input_back(&self) -> Result<(), Error> {
         self.memory_only()?;
         let mut rx = self.rx.lock();
-        let rx = &mut *rx;
-        let Some(mut input) = rx.input.take() else {
-            if n == 0 {
-                self.stream.shutdown();
-                rx.dry = false;
-                return Ok(());
-            }
-            return Err(Error::new(Code::UsageState, "no room was asked for before bytes were put into it"));
+        if let Some(Input::Payload(message)) = rx.input.take().map(|input| *input) {
+            rx.message = message;
+        }
+        Ok(())
+    }
+
+    /// Over memory: `n` bytes were put into the room; 0 is the end of what comes. `extend` makes as many bytes that were
+    /// written behind a message its own.
+    pub(crate) fn input_done(&self, n: usize, extend: impl FnOnce(&mut Vec<u8>, usize)) -> Result<(), Error> {
+        self.memory_only()?;
+        let mut guard = self.rx.lock();
+        let rx = &mut *guard;
+        let room = match rx.input.as_deref_mut() {
+            Some(Input::Bytes(buffer)) => buffer.room(0).map_or(0, |room| room.len()),
+            Some(Input::Payload(message)) => (message.capacity() - message.len()).min(to_usize(rx.decoder.direct())),
+            None if n == 0 => 0,
+            None => return Err(Error::new(Code::UsageState, "no room was asked for before bytes were put into it")),
         };
-        let room = input.room(0).map_or(0, |room| room.len());
         if n > room {
-            rx.input = Some(input);
             let sentence = format!("{n} bytes cannot have been put into a room of {room}");
             return Err(Error::new(Code::UsageState, sentence));
         }
-        input.fill(n);
         self.arrived.wire(n);
-        let to = if self.secure && !rx.in_clear { &mut *rx.cipher } else { &mut rx.plain };
-        if to.is_empty() {
-            *to = *input;
-        } else if to.extend(input.filled()).is_err() {
-            return Err(Error::new(Code::LimitMemory, "there is no memory for what was read"));
+        match rx.input.take().map(|input| *input) {
+            Some(Input::Bytes(buffer)) => self.take_bytes(rx, buffer, n)?,
+            Some(Input::Payload(mut message)) => {
+                extend(&mut message, n);
+                rx.message = message;
+                self.take_payload(rx, n);
+            }
+            None => {}
         }
-        to.rest();
         rx.dry = false;
         if n == 0 {
             self.stream.shutdown();
@@ -221,6 +253,38 @@ impl Connection {
             self.note_bytes();
         }
         Ok(())
+    }
+
+    fn take_bytes(&self, rx: &mut Rx, mut input: Buffer, n: usize) -> Result<(), Error> {
+        input.fill(n);
+        let to = if self.secure && !rx.in_clear { &mut *rx.cipher } else { &mut rx.plain };
+        if to.is_empty() {
+            *to = input;
+        } else if to.extend(input.filled()).is_err() {
+            return Err(Error::new(Code::LimitMemory, "there is no memory for what was read"));
+        }
+        to.rest();
+        Ok(())
+    }
+
+    /// Judges the last `n` bytes of the message. What that leads to is told by the call that comes for it.
+    fn take_payload(&self, rx: &mut Rx, n: usize) {
+        if n == 0 || rx.over.is_some() {
+            return;
+        }
+        let whole = match rx.decoder.read_direct(&rx.message, n) {
+            Ok(event) => event.and_then(|event| self.meet(rx, event)),
+            Err(violation) => {
+                rx.over = Some(Err(self.fail(violation, Phase::Recv)));
+                None
+            }
+        };
+        match whole {
+            // A closer that reads for nobody drops what comes.
+            _ if rx.drains => rx.message.clear(),
+            Some(Turn::Message(kind)) => rx.keep(kind),
+            _ => {}
+        }
     }
 
     /// Over memory: bytes to be written to the peer; they stay where they are until [`Connection::output_done`].
@@ -231,7 +295,7 @@ impl Connection {
         if tx.output.is_none() {
             let served = if tx.wire.is_empty() { serve(&mut tx, &mut link) } else { Ok(()) };
             if !tx.wire.is_empty() {
-                tx.output = Some(Box::new(std::mem::take(&mut tx.wire)));
+                tx.output = Some(std::mem::take(&mut tx.wire));
             }
             link.unsent = tx.unsent() > 0;
             served.map_err(|error| self.about_us(error))?;
@@ -269,4 +333,9 @@ impl Connection {
         }
         Err(Error::new(Code::UsageState, "the bytes of this connection go through its descriptor"))
     }
+}
+
+/// A length of payload as far as memory can hold it.
+fn to_usize(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -196,9 +196,10 @@ pub unsafe extern "C" fn ws_subprotocol(conn: *const ws_conn) -> *const c_char {
 
 /// Sends one whole message of kind WS_TEXT (must be UTF-8: WS_E_USAGE_UTF8 and nothing is sent) or
 /// WS_BINARY, or of either | WS_UNCOMPRESSED for one that is not to be compressed. data may be NULL when
-/// len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed to the socket. WS_PENDING: taken whole, bytes remain inside; ws_flush or any
-/// later call moves them. Not taken, nothing lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise.
-/// WS_CLOSED: the connection has ended, or ws_close was called.
+/// len is 0; it is neither changed nor kept. Any number of threads may send. WS_OK: handed over.
+/// WS_PENDING: taken whole, bytes remain inside; ws_flush or any later call moves them. Not taken, nothing
+/// lost: WS_AGAIN with WS_NOWAIT, WS_TIMEOUT otherwise. WS_CLOSED: the connection has ended, or ws_close was
+/// called. WS_E_ABNORMAL: no more can be sent; ws_recv tells the end.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_send(

@@ -185,6 +185,9 @@ impl Callback {
         // SAFETY: a string, and the caller's own argument.
         let answer = unsafe { (self.connect)(self.user, host.as_ptr(), port, left.unwrap_or(-1)) };
         match c_int::try_from(answer) {
+            // What is not open is nobody's, and nothing to be closed.
+            // SAFETY: asking for the flags of any number at all is fine.
+            Ok(fd @ 0..) if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 => Err(io::Error::last_os_error()),
             // SAFETY: the function gives the descriptor away.
             Ok(fd @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
             Ok(errno @ -4095..0) => Err(io::Error::from_raw_os_error(-errno)),

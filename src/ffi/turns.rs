@@ -147,16 +147,23 @@ pub unsafe extern "C" fn ws_handshake(conn: *mut ws_conn, timeout_ms: c_int, err
     }
 }
 
-/// Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB. It is the
-/// caller's to fill until ws_input_done, whatever other calls do meanwhile, and costs memory for so
-/// long: ask when there is something to read. One thread moves input. NULL and 0 when nothing is to be
-/// read now: messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has come, or
-/// the connection is not over memory.
+/// Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB: that of the message
+/// itself where much of it is awaited. It is the caller's to fill until ws_input_done, whatever other calls
+/// do meanwhile, and costs memory for so long; with room NULL it is taken back unused, and NULL answered.
+/// One thread moves input. NULL and 0 when nothing is to be read now: messages wait to be taken first
+/// (ws_wants does not say WS_WANT_READ), the end has come, or the connection is not over memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_input(conn: *mut ws_conn, room: *mut usize) -> *mut c_void {
     // SAFETY: NULL or a connection that is not freed while the room is used; `room` is NULL or may be written.
     unsafe {
-        let input = guard::work(conn, None, |conn| conn.connection().input().ok().flatten());
+        let input = guard::work(conn, None, |conn| {
+            if room.is_null() {
+                // Only a fault of the call's place, which has no room to take back, can come of it.
+                let _ = conn.connection().input_back();
+                return None;
+            }
+            conn.connection().input().ok().flatten()
+        });
         let input = input.unwrap_or((ptr::null_mut(), 0));
         guard::put(room, input.1);
         input.0.cast()
@@ -168,10 +175,12 @@ pub unsafe extern "C" fn ws_input(conn: *mut ws_conn, room: *mut usize) -> *mut 
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_input_done(conn: *mut ws_conn, n: usize, error: *mut *mut ws_error) -> c_int {
-    // SAFETY: each is NULL or what the manual asks for.
+    // SAFETY: each is NULL or what the manual asks for; `n` bytes were put behind the message, and are no more than the
+    // room that it has, which is seen to before it is extended.
     unsafe {
         guard::call(error, || {
-            guard::living("conn", conn)?.connection().input_done(n)?;
+            let extend = |message: &mut Vec<u8>, n| message.set_len(message.len() + n);
+            guard::living("conn", conn)?.connection().input_done(n, extend)?;
             Ok(Outcome::Done)
         })
     }

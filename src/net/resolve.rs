@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::connect::broken_off;
 use super::sys::{self, PerProcess, SignalsBlocked, Watch};
@@ -26,6 +27,9 @@ pub(crate) fn resolve<'a>(host: &str, port: u16, wait: impl Into<Patience<'a>>) 
 
 /// Look-ups that may be under way at once in a process, those that were left behind included.
 const HELPERS: usize = 8;
+
+/// How often one who may be cancelled looks whether there is room for another look-up.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// glibc's resolver and its plug-ins keep their packets on the stack; this is twice what they are known to need.
 const HELPER_STACK: usize = 256 * 1024;
@@ -56,11 +60,15 @@ fn look_up<'a>(
     work: impl FnOnce(&str) -> Found + Send + 'static,
 ) -> Result<Vec<IpAddr>, Error> {
     let wait = wait.into();
-    // Nobody waits here but behind eight look-ups that hang: a token is looked at before and after.
-    let Some(slot) = Slot::take(wait.wait) else {
-        let detail = format!("no answer for {host} in time: {HELPERS} earlier look-ups are still under way");
-        return Err(Error::new(Code::Timeout, detail));
-    };
+    let slot = Slot::take(SLOTS.get(), wait).map_err(|over| {
+        let behind = format!("{HELPERS} earlier look-ups are still under way");
+        match over {
+            Over::Cancelled | Over::Interrupted => {
+                broken_off(Some(over), &format!("waiting to look up {host}: {behind}"))
+            }
+            Over::Never | Over::Time => Error::new(Code::Timeout, format!("no answer for {host} in time: {behind}")),
+        }
+    })?;
     let (done, found) = start(slot, host, work)
         .map_err(|error| Error::from_io(Code::Resolve, &format!("cannot start to look up {host}"), &error))?;
     let mut watches = [Watch::new(done.as_fd(), true, false)];
@@ -154,8 +162,20 @@ impl Slots {
 static SLOTS: PerProcess<Slots> = PerProcess::new();
 
 impl Slot {
-    fn take(wait: Wait) -> Option<Slot> {
-        Slot::take_of(SLOTS.get(), wait)
+    fn take(slots: &'static Slots, wait: Patience<'_>) -> Result<Slot, Over> {
+        if !wait.needs_slices() {
+            return Slot::take_of(slots, wait.wait).ok_or(Over::Time);
+        }
+        // A token and a signal are seen at once, a free slot by the next look.
+        loop {
+            if let Some(slot) = Slot::take_of(slots, Wait::Never) {
+                return Ok(slot);
+            }
+            match sys::poll(&mut [], wait.at_most(Wait::for_duration(LOOK))) {
+                Ok(Some(over @ (Over::Cancelled | Over::Interrupted))) => return Err(over),
+                _ => wait.over().map_or(Ok(()), Err)?,
+            }
+        }
     }
 
     fn take_of(slots: &'static Slots, wait: Wait) -> Option<Slot> {
@@ -183,7 +203,7 @@ impl Drop for Slot {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
 
@@ -275,6 +295,28 @@ mod tests {
         freeing.join().unwrap();
         // In a child nobody holds any.
         assert_eq!(sys::in_forked_child(|| u64::from(Slot::take_of(SLOTS.get(), Wait::Never).is_some())), 1);
+    }
+
+    #[test]
+    fn who_waits_for_a_slot_can_be_cancelled() {
+        static SLOTS: PerProcess<Slots> = PerProcess::new();
+        let (token, mut fire) = io::pipe().unwrap();
+        let patience = |wait| Patience { wait, token: Some(token.as_fd()), interruptible: false };
+        let mut taken: Vec<Slot> =
+            (0..HELPERS).map(|_| Slot::take(SLOTS.get(), patience(Wait::Never)).unwrap()).collect();
+        let little = Wait::for_duration(Duration::from_millis(20));
+        assert_eq!(Slot::take(SLOTS.get(), patience(little)).err(), Some(Over::Time));
+        let one = taken.pop();
+        let freeing = thread::spawn(move || drop(one));
+        taken.push(Slot::take(SLOTS.get(), patience(Wait::Forever)).unwrap());
+        freeing.join().unwrap();
+        let firing = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            io::Write::write_all(&mut fire, b"!").unwrap();
+            fire
+        });
+        assert_eq!(Slot::take(SLOTS.get(), patience(Wait::Forever)).err(), Some(Over::Cancelled));
+        firing.join().unwrap();
     }
 
     #[test]

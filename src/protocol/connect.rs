@@ -180,7 +180,8 @@ fn refused(head: Head, body: Vec<u8>) -> Error {
         let is_plain = reason.len() == head.reason.len() + 2;
         text = if is_plain { format!("{text} {}", head.reason) } else { format!("{text} {reason}") };
     }
-    let code = if head.status == 407 { Code::ProxyAuth } else { Code::ProxyRejected };
+    // 401 is what a server says (RFC 9110 15.5.2); tinyproxy says it of its own passwords.
+    let code = if matches!(head.status, 401 | 407) { Code::ProxyAuth } else { Code::ProxyRejected };
     let challenge = head.headers.all("proxy-authenticate").collect::<Vec<_>>().join(&b", "[..]);
     if head.status == 407 && !challenge.is_empty() {
         text = format!("{text} (it asks for {})", quoted(&challenge));

@@ -233,7 +233,7 @@ static void the_peer_waits(void)
     CHECK(feed(pair.conn, "\x81\x01" "1\x81\x01" "2\x81\x01" "3\x81\x01" "4\x81\x01" "5\x89\x00", 17));
     EXPECT(WS_OK, ws_process(pair.conn, e));
     CHECK(ws_wants(pair.conn) == WS_WANT_BUFFERED);
-    CHECK(ws_input(pair.conn, NULL) == NULL && ws_output(pair.conn, NULL) == NULL);
+    CHECK(ws_input(pair.conn, &n) == NULL && ws_output(pair.conn, NULL) == NULL);
     for (n = 0; n < 2; n++) {
         EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
         CHECK(message.len == 1 && message.data[0] == (char)('1' + (int)n));
@@ -281,6 +281,126 @@ static void the_peer_waits(void)
     ws_dialer_free(dialer);
 }
 
+enum { LARGE = 100000 };
+
+/* A text message of LARGE bytes has begun, and 20 of its bytes are there. */
+static struct pair begin_large(ws_message *message, const ws_dialer *dialer)
+{
+    struct pair pair = open_pair(0, "/silent", 1 << 20, dialer);
+
+    CHECK(feed(pair.conn, "\x81\x7f\0\0\0\0\0\x01\x86\xa0" "twenty bytes of text", 30));
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, message, e));
+    return pair;
+}
+
+/* Puts so many bytes of a large message in, each into the room that it is given. */
+static void fill_large(ws_conn *conn, size_t len)
+{
+    size_t room, n;
+    char *to;
+
+    for (; len > 0; len -= n) {
+        CHECK((to = ws_input(conn, &room)) != NULL && room >= 16 * 1024);
+        n = room < len ? room : len;
+        memset(to, 'a', n);
+        EXPECT(WS_OK, ws_input_done(conn, n, e));
+    }
+}
+
+/* A large payload goes straight into its message, whatever is called while the room is lent. */
+static void a_large_payload_has_room_of_its_own(void)
+{
+    ws_dialer *dialer = new_dialer();
+    ws_message message = WS_MESSAGE_INIT;
+    ws_batch batch = WS_BATCH_INIT;
+    struct pair pair = begin_large(&message, dialer);
+    size_t room, len, turn;
+    char *to, piece[200];
+    int kind, is_final;
+
+    CHECK((to = ws_input(pair.conn, &room)) != NULL && room >= 16 * 1024 && room <= LARGE - 20);
+    memset(to, 'a', room);
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_AGAIN, ws_recv_batch(pair.conn, BOUND, 0, 0, &batch, e));
+    EXPECT(WS_OK, ws_process(pair.conn, e));
+    CHECK(ws_input(pair.conn, &len) == (void *)to && len == room && to[0] == 'a' && to[room - 1] == 'a');
+    EXPECT(WS_E_USAGE_STATE, ws_input_done(pair.conn, room + 1, e));
+    /* Taken back, nothing of it counts. */
+    CHECK(ws_input(pair.conn, NULL) == NULL);
+    EXPECT(WS_E_USAGE_STATE, ws_input_done(pair.conn, 1, e));
+    fill_large(pair.conn, LARGE - 20);
+    CHECK(ws_wants(pair.conn) & WS_WANT_BUFFERED);
+    /* What is behind it goes elsewhere. */
+    CHECK(feed(pair.conn, "\x81\x02ok", 4));
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(message.len == LARGE && memcmp(message.data, "twenty bytes of texta", 21) == 0);
+    CHECK(message.data[LARGE - 1] == 'a' && message.data[LARGE] == 0);
+    EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(message.len == 2);
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+
+    /* A byte that is no UTF-8 fails with its message, and what comes behind it counts no more. */
+    pair = begin_large(&message, dialer);
+    fill_large(pair.conn, 30000);
+    CHECK((to = ws_input(pair.conn, &room)) != NULL);
+    memset(to, 'a', 100);
+    to[99] = (char)0xff;
+    EXPECT(WS_OK, ws_input_done(pair.conn, 100, e));
+    CHECK(ws_input(pair.conn, &room) == NULL);
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, &message, e));
+    write_all(&pair);
+    EXPECT(WS_E_UTF8, ws_recv(pair.conn, BOUND, &message, e));
+    CHECK(ws_close_code(pair.conn) == 1007);
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+
+    /* A receiver of pieces comes while room is lent, and gets all of it in order. */
+    pair = begin_large(&message, dialer);
+    CHECK((to = ws_input(pair.conn, &room)) != NULL);
+    EXPECT(WS_AGAIN, ws_recv_into(pair.conn, BOUND, piece, sizeof piece, &len, &kind, &is_final, e));
+    memset(to, 'a', 5000);
+    EXPECT(WS_OK, ws_input_done(pair.conn, 5000, e));
+    fill_large(pair.conn, LARGE - 5020);
+    for (turn = 0; turn < LARGE; turn += len) {
+        EXPECT(WS_OK, ws_recv_into(pair.conn, BOUND, piece, sizeof piece, &len, &kind, &is_final, e));
+        CHECK(kind == WS_TEXT && len > 0 && piece[len - 1] == (turn + len <= 20 ? 't' : 'a'));
+        CHECK(is_final == (turn + len == LARGE));
+    }
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+
+    /* The end, and a closer, while room is lent. */
+    pair = begin_large(&message, dialer);
+    CHECK(ws_input(pair.conn, &room) != NULL);
+    EXPECT(WS_OK, ws_input_done(pair.conn, 0, e));
+    EXPECT(WS_E_ABNORMAL, ws_recv(pair.conn, BOUND, &message, e));
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+    pair = begin_large(&message, dialer);
+    CHECK((to = ws_input(pair.conn, &room)) != NULL);
+    EXPECT(WS_AGAIN, ws_close(pair.conn, 1000, NULL, WS_NOWAIT, e));
+    memset(to, 'a', room);
+    EXPECT(WS_OK, ws_input_done(pair.conn, room, e));
+    fill_large(pair.conn, LARGE - 20 - room);
+    CHECK(feed(pair.conn, "\x88\x02\x03\xe8", 4));
+    EXPECT(WS_AGAIN, ws_close(pair.conn, 1000, NULL, WS_NOWAIT, e));
+    EXPECT(WS_OK, ws_input_done(pair.conn, 0, e));
+    write_all(&pair);
+    EXPECT(WS_OK, ws_close(pair.conn, 1000, NULL, WS_NOWAIT, e));
+    CHECK((to = ws_input(pair.conn, &room)) == NULL);
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+    /* Freed with room lent. */
+    pair = begin_large(&message, dialer);
+    CHECK(ws_input(pair.conn, &room) != NULL);
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+    ws_batch_free(&batch);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
+}
+
 /* The program's own failure code, and the close frame on the output. */
 static void a_violation_is_answered(void)
 {
@@ -304,7 +424,7 @@ static void a_violation_is_answered(void)
     EXPECT(WS_E_PROTOCOL_RESERVED_BIT, ws_process(pair.conn, e));
     EXPECT(WS_E_PROTOCOL_RESERVED_BIT, ws_send(pair.conn, WS_TEXT, "x", 1, BOUND, e));
     CHECK(ws_wants(pair.conn) == 0 && ws_timeout(pair.conn) == -1);
-    CHECK(ws_input(pair.conn, NULL) == NULL && ws_output(pair.conn, NULL) == NULL);
+    CHECK(ws_input(pair.conn, &len) == NULL && ws_output(pair.conn, NULL) == NULL);
     ws_conn_free(pair.conn);
     close(pair.fd);
     ws_message_free(&message);
@@ -317,11 +437,12 @@ static void ends(void)
     struct pair pair = open_pair(0, "/silent", 1 << 20, dialer);
     ws_message message = WS_MESSAGE_INIT;
     ws_conn *conn;
+    size_t room;
 
     /* The end behind a message and in the middle of another. */
     CHECK(feed(pair.conn, "\x81\x02ok\x81\x02x", 7));
     EXPECT(WS_OK, ws_input_done(pair.conn, 0, e));
-    CHECK(ws_input(pair.conn, NULL) == NULL);
+    CHECK(ws_input(pair.conn, &room) == NULL && room == 0);
     EXPECT(WS_OK, ws_recv(pair.conn, BOUND, &message, e));
     EXPECT(WS_E_ABNORMAL, ws_recv(pair.conn, BOUND, &message, e));
     EXPECT(WS_E_ABNORMAL, ws_process(pair.conn, e));
@@ -366,7 +487,7 @@ static void ends(void)
     ws_conn_free(conn);
     /* What is lent when it is freed. */
     EXPECT(WS_AGAIN, ws_dial_memory("ws://localhost/", NULL, &conn, e));
-    CHECK(ws_input(conn, NULL) != NULL && ws_output(conn, NULL) != NULL);
+    CHECK(ws_input(conn, &room) != NULL && ws_output(conn, NULL) != NULL);
     ws_conn_free(conn);
     EXPECT(WS_E_URL_SCHEME, ws_dial_memory("http://localhost/", NULL, &conn, e));
     CHECK(conn == NULL);
@@ -450,6 +571,7 @@ int main(int argc, char **argv)
     }
     the_peer_waits();
     a_busy_mover();
+    a_large_payload_has_room_of_its_own();
     a_violation_is_answered();
     ends();
     return 0;

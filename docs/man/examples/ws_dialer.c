@@ -20,11 +20,13 @@ int main(int argc, char **argv)
     if (result == WS_OK)
         result = ws_dialer_set_max_message(dialer, 1 << 20, &error);
     if (result == WS_OK)
+        result = ws_dialer_set_compression(dialer, 1, &error);
+    if (result == WS_OK)
         result = ws_dialer_set_keepalive(dialer, 20000, 20000, &error);
     if (result == WS_OK)
         result = ws_dial(url, dialer, WS_DEFAULT, &conn, &error);
     if (result == WS_OK)
-        printf("the server picked \"%s\"\n", ws_subprotocol(conn));
+        printf("the server picked \"%s\" and \"%s\"\n", ws_subprotocol(conn), ws_extensions(conn));
     if (result != WS_OK)
         fprintf(stderr, "%s\n", error ? ws_error_message(error) : ws_strerror(result));
     ws_error_free(error);

@@ -142,6 +142,12 @@ fn a_407_names_the_challenge() {
 }
 
 #[test]
+fn a_401_of_a_proxys_is_about_its_own_passwords() {
+    let error = failure(b"HTTP/1.0 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!((error.code(), error.rejection().unwrap().status), (Code::ProxyAuth, 401));
+}
+
+#[test]
 fn patience_that_ends_in_a_body_gives_the_no_that_has_come() {
     let mut connect = fresh();
     assert_eq!(connect.feed(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n").unwrap(), Progress::More);

@@ -26,6 +26,8 @@ enum At {
     Inside,
     /// Behind a final block, with nothing after it yet.
     Ended,
+    /// In what cannot be inflated: asked again, zlib would only tell that it was asked again.
+    Corrupt,
 }
 
 /// How one step went.
@@ -63,6 +65,9 @@ impl Inflater {
             Some(state) => state,
             slot => slot.insert(new_state()?),
         };
+        if self.at == At::Corrupt {
+            return Err(corrupt(state.error_message().unwrap_or("invalid data")));
+        }
         let (mut made, mut taken) = (0, 0);
         let result = loop {
             if self.at == At::Ended || self.at == At::Start {
@@ -76,7 +81,10 @@ impl Inflater {
             taken += (state.total_in() - before_in) as usize;
             made += (state.total_out() - before_out) as usize;
             match status {
-                Err(fault) => break Err(corrupt(state.error_message().unwrap_or(fault.as_str()))),
+                Err(fault) => {
+                    self.at = At::Corrupt;
+                    break Err(corrupt(state.error_message().unwrap_or(fault.as_str())));
+                }
                 // RFC 7692 7.2.3.4: behind a final block a new stream begins, whose sender remembers nothing.
                 Ok(Status::StreamEnd) => {
                     state.reset(false);

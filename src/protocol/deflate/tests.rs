@@ -203,3 +203,14 @@ fn states_without_a_context_are_given_back_and_used_again() {
     deflated(&mut deflater, MANNER, b"Hello");
     assert!(deflater.state.is_some());
 }
+
+#[test]
+fn what_cannot_be_inflated_is_told_the_same_when_it_is_asked_again() {
+    let mut inflater = inflater::Inflater::new(true);
+    let mut out = Vec::new();
+    // A block of the type that does not exist (RFC 1951 3.2.3).
+    let first = inflater.step(b"\x07", &mut out, 100).expect_err("no such block");
+    let again = inflater.step(b"\x07", &mut out, 100).expect_err("no such block");
+    assert!(first.to_string().contains("invalid block type"), "{first}");
+    assert_eq!(first.to_string(), again.to_string());
+}

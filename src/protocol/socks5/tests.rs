@@ -10,8 +10,11 @@ fn fresh(credentials: Option<&Credentials>) -> Socks5 {
     Socks5::new("a.example", None, 80, credentials)
 }
 
+/// What was behind the yes, if there was one.
+type Verdict = Result<Option<Vec<u8>>, Error>;
+
 /// Feeds `portions`; everything that was to be sent, one part after the other, and the verdict.
-fn run(mut socks: Socks5, portions: &[&[u8]]) -> (Vec<Vec<u8>>, Result<Option<Vec<u8>>, Error>) {
+fn run(mut socks: Socks5, portions: &[&[u8]]) -> (Vec<Vec<u8>>, Verdict) {
     let mut sent: Vec<Vec<u8>> = socks.request().into_iter().collect();
     let mut behind: Option<Vec<u8>> = None;
     for portion in portions {
@@ -30,11 +33,7 @@ fn run(mut socks: Socks5, portions: &[&[u8]]) -> (Vec<Vec<u8>>, Result<Option<Ve
 }
 
 /// The same, however the bytes are cut.
-fn everywhere(
-    credentials: Option<&Credentials>,
-    answer: &[u8],
-    check: impl Fn(Vec<Vec<u8>>, Result<Option<Vec<u8>>, Error>),
-) {
+fn everywhere(credentials: Option<&Credentials>, answer: &[u8], check: impl Fn(Vec<Vec<u8>>, Verdict)) {
     for cut in 0..=answer.len() {
         let (sent, verdict) = run(fresh(credentials), &[&answer[..cut], &answer[cut..]]);
         check(sent, verdict);

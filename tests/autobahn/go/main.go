@@ -51,10 +51,11 @@ func echoOne(c *websocket.Conn) error {
 
 // echo echoes until the connection ends, in whatever way: the server is the judge.
 func echo(c *websocket.Conn) error {
-	c.SetReadDeadline(time.Now().Add(patience))
-	c.SetWriteDeadline(time.Now().Add(patience))
 	var err error
 	for err == nil {
+		// For each message anew: a case has a thousand.
+		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetWriteDeadline(time.Now().Add(patience))
 		err = echoOne(c)
 	}
 	// What ended it is read, if a write met it first.

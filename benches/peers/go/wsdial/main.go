@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"flag"
 	"time"
 	. "wsbench/common"
 
@@ -10,6 +12,8 @@ import (
 type client struct {
 	a *Args
 	d websocket.Dialer
+
+	reuse bool // ReadAppend, not ReadMessage
 }
 
 func (c *client) dial(count int) *websocket.Conn {
@@ -31,8 +35,17 @@ func (c *client) bye(ws *websocket.Conn) {
 func (c *client) Recv(count int) (n, bytes int) {
 	ws := c.dial(count)
 	defer ws.Close()
+	var buf []byte
 	for {
-		_, p, err := ws.ReadMessage()
+		var p []byte
+		var err error
+		if c.reuse {
+			// As gws does, whose messages are in buffers of a pool: the memory is used again.
+			_, p, err = ws.ReadAppend(context.Background(), buf[:0])
+			buf = p
+		} else {
+			_, p, err = ws.ReadMessage()
+		}
 		if websocket.IsCloseError(err, 1000) {
 			return
 		}
@@ -76,6 +89,7 @@ func (c *client) Hold() {
 }
 
 func main() {
+	reuse := flag.Bool("reuse", false, "receive into memory that is used again")
 	a := Parse()
-	Run("wsdial-go", a, &client{a: a, d: websocket.Dialer{TLSClientConfig: a.TLS, EnableCompression: a.Deflate}})
+	Run("wsdial-go", a, &client{a: a, reuse: *reuse, d: websocket.Dialer{TLSClientConfig: a.TLS, EnableCompression: a.Deflate}})
 }

@@ -218,7 +218,8 @@ class Carrier:
         except OSError:
             count = 0
         if count in (WANTS_READ, WANTS_WRITE):
-            # The room costs memory while it is ours: given back empty it would be the end, so it is kept for the next.
+            # The room costs memory while it is ours.
+            held.ws_input(handle, None)
             return False
         held.ws_input_done(handle, count, None)
         return True

@@ -15,6 +15,9 @@ from typing import Optional
 from .. import _lib
 from .._lib import held
 
+# One read brings at most so much, though the room of a large message may be larger.
+ROOM = 256 * 1024
+
 #: A transport that will not read straight into the library's memory reads at most so much at a time.
 SCRATCH = 256 * 1024
 
@@ -49,7 +52,8 @@ class Tools:
         address = held.ws_input(conn, self.at_size)
         if not address:
             return None
-        size = self.size.value
+        # uvloop reads many times before anybody runs who takes messages: larger reads would only queue more of them.
+        size = min(self.size.value, ROOM)
         view = self._views.get(address)
         if view is None or view.nbytes != size:
             if len(self._views) >= _VIEWS:

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds the documentation site in .build/docs from docs/*.md. A page that no menu names, or a link to nowhere, is a failure.
+. "$(dirname "$0")/env.sh"
+
+site=$BUILD/site
+[ -x "$site/bin/mkdocs" ] || {
+  echo "installing mkdocs in .build/site (half a minute)"
+  quietly venv python3 -m venv "$site"
+  quietly mkdocs "$site/bin/pip" install --quiet --disable-pip-version-check 'mkdocs-material==9.6.*'
+}
+quietly docs "$site/bin/mkdocs" build --quiet --config-file packaging/site/mkdocs.yml
+echo "open .build/docs/index.html ($(find "$BUILD/docs" -name '*.html' | wc -l) pages)"
