@@ -3,8 +3,12 @@
 //! `cargo bench --features bench-internals --bench protocol`. Rounds of all candidates are interleaved and the fastest
 //! round of each counts, so that a busy machine disturbs all alike and least.
 
+mod payloads;
+
 use std::hint::black_box;
 use std::time::Instant;
+
+use payloads::{frame, json, mixed};
 
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -73,8 +77,7 @@ fn headers() {
 
 fn payloads(size: usize) {
     let ascii: Vec<u8> = (0..size).map(|i| b' ' + (i * 7 % 90) as u8).collect();
-    let mixed: Vec<u8> = "Grüße, κόσμε, 水 and 🦀. ".bytes().cycle().take(size).collect();
-    let mixed = String::from_utf8_lossy(&mixed).into_owned().into_bytes();
+    let mixed = mixed(size);
     let (binary, text, wide) = (frame(0x82, &ascii), frame(0x81, &ascii), frame(0x81, &mixed));
     let json = json(size);
     let mut payload = Vec::new();
@@ -105,30 +108,6 @@ fn payloads(size: usize) {
     for c in &list {
         println!("{:>28} {:>12.1} {:>9.1} {:>8.2}", c.name, c.best, size as f64 / c.best, c.best / copy);
     }
-}
-
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        len @ 0..=125 => bytes.push(len as u8),
-        len @ 126..=0xffff => bytes.extend([&[126][..], &(len as u16).to_be_bytes()].concat()),
-        len => bytes.extend([&[127][..], &(len as u64).to_be_bytes()].concat()),
-    }
-    bytes.extend_from_slice(payload);
-    bytes
-}
-
-/// Text such as servers send, of which deflate makes a third.
-fn json(size: usize) -> Vec<u8> {
-    let mut text = String::new();
-    let mut seed = 1u32;
-    while text.len() < size {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let (id, price, side) = (seed >> 8, seed >> 16, if seed >> 31 == 0 { "buy" } else { "sell" });
-        text += &format!("{{\"id\":{id},\"symbol\":\"BTC-USD\",\"price\":{price},\"side\":\"{side}\"}},");
-    }
-    text.truncate(size);
-    text.into_bytes()
 }
 
 /// Compresses a message into memory that is used again.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What make test leaves out because it takes foreign programs or long: other people's servers, the Autobahn testsuite,
-# the C tests under valgrind and the sanitizers, the locks under a model checker, system calls counted, installing.
+# the C tests under valgrind and the sanitizers, the locks under a model checker, system calls and instructions counted, installing.
 . "$(dirname "$0")/env.sh"
 
 steps=(
@@ -18,6 +18,7 @@ steps=(
   "a Go program outside the tree, static and shared (seconds)|tests/outside/run.sh"
   "the Go package under cgocheck2, its fuzz targets half a minute each, a crowd of connections (three minutes)|tests/outside/go.sh"
   "one system call for each small message (seconds)|tests/syscalls.sh"
+  "instructions of the hot paths, held to a table (a minute)|benches/instructions.sh"
   "install, and programs built outside the tree: flags, pkg-config, CMake, gcc, clang (seconds)|tests/install/run.sh"
 )
 
