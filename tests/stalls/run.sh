@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
-# A dial whose name server is silent, and how fast dials that stall end. The process gets a network and a resolv.conf of its
+# A dial whose name server is silent, and with --bench how fast dials that stall end. The process gets a network and a resolv.conf of its
 # own, where 127.0.0.1 is the name server and does not answer; that takes root, or user namespaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 die() { echo "stalls: $*" >&2; exit 1; }
 
+bench=
+if [ "${1:-}" = --bench ]; then
+  bench=yes
+  shift
+fi
 if [ "${1:-}" != inside ]; then
   # Built outside: inside there is no network.
   cargo test --locked --quiet --test stalls --no-run
-  cargo bench --locked --quiet --bench stalls --no-run
+  [ -z "$bench" ] || cargo bench --locked --quiet --bench stalls --no-run
   rights=(--user --map-root-user)
   [ "$(id -u)" != 0 ] || rights=()
-  exec unshare "${rights[@]}" --mount --net "$0" inside
+  exec unshare "${rights[@]}" --mount --net "$0" ${bench:+--bench} inside
 fi
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/wsdial-stalls.XXXXXX")
@@ -38,4 +43,4 @@ for file in resolv.conf nsswitch.conf; do mount --bind "$dir/$file" "$(realpath 
 cargo test --locked --offline --quiet --test stalls -- --include-ignored
 # Else somebody else has answered.
 grep -q asked "$dir/asked" || die "the silent name server was not asked"
-WSDIAL_SILENT_RESOLVER=1 cargo bench --locked --offline --quiet --bench stalls
+[ -z "$bench" ] || WSDIAL_SILENT_RESOLVER=1 cargo bench --locked --offline --quiet --bench stalls
