@@ -542,9 +542,9 @@ WS_MUST_USE int ws_start_close(ws_conn *conn, int code, const char *reason, ws_e
 
 /* Receives many messages with one call: waits for the first as ws_recv does, then takes those that
  * are here already, without another system call, until their payloads would be over max_bytes or
- * they are max_messages; 0 is no limit (what is here is seldom more than 256 KiB). A message over
- * max_bytes comes alone. Answers as ws_recv: messages first, an end or a failure behind them with
- * the next call. May be mixed with ws_recv. */
+ * they are max_messages; 0 is no limit (seldom more than 256 KiB are here; inflated, it ends at 1
+ * MiB and a message). A message over max_bytes comes alone. Answers as ws_recv: messages first, an
+ * end or a failure behind them with the next call. May be mixed with ws_recv. */
 WS_MUST_USE int ws_recv_batch(ws_conn *conn, int timeout_ms, size_t max_bytes, size_t max_messages,
                               ws_batch *out, ws_error **error);
 

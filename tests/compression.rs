@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use puff::Puff;
-use wsdial::{Client, Code, Connection, Dialer, Error, Kind, Message, Outcome, Wait};
+use wsdial::{Batch, Client, Code, Connection, Dialer, Error, Kind, Message, Outcome, Piece, Wait};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Strategy};
 
 const SESSIONS: u64 = 60;
@@ -498,5 +498,88 @@ fn a_bomb_costs_the_limit_and_a_constant() {
         assert_eq!((error.code(), error.close_code()), (Code::LimitMessage, 1009));
         let most = MOST.load(Relaxed) - before;
         assert!(most < LIMIT as isize + CONSTANT, "{most} bytes");
+    }
+}
+
+/// Zeros, `size` of them, in one compressed message.
+fn zeros(size: usize) -> Vec<u8> {
+    let mut deflate = Deflate::new(9, false, 15);
+    let mut payload = vec![0; size / 500 + 100];
+    deflate.compress(&vec![0; size], &mut payload, DeflateFlush::SyncFlush).unwrap();
+    payload.truncate(deflate.total_out() as usize - 4);
+    payload
+}
+
+/// Many bombs are read at once and each inflates to the limit: a batch that is given none of its own ends soon all the
+/// same, and what was here before a closer is kept for a receiver only so far.
+#[test]
+fn many_bombs_at_once_cost_no_more() {
+    let _one = ONE.lock();
+    for closes in [false, true] {
+        let mut dialer = Dialer::new();
+        dialer.set_compression(true);
+        dialer.set_max_message(LIMIT as u64);
+        let (mut server, connection) = Server::agree(dialer, "permessage-deflate; server_no_context_takeover");
+        let bytes = raw::frame(0xc2, &zeros(LIMIT)).repeat(100);
+        server.stream.write_all(&bytes).expect("room in the socket");
+        let before = GIVEN.load(Relaxed);
+        MOST.store(before, Relaxed);
+        let (mut batch, mut came) = (Batch::new(), 0);
+        if closes {
+            assert_eq!(connection.recv(&mut Message::new(), Wait::Never).unwrap(), Outcome::Done);
+            assert_eq!(connection.close(1000, "", Wait::Never).unwrap(), Outcome::Again);
+            // Kept by the closer for whoever asks.
+            while connection.recv_batch(&mut batch, 0, 0, Wait::Never).unwrap() == Outcome::Done {
+                came += batch.len();
+            }
+            assert!((2..30).contains(&came), "{came} were kept");
+        } else {
+            while came < 100 {
+                assert_eq!(connection.recv_batch(&mut batch, 0, 0, raw::bound()).unwrap(), Outcome::Done);
+                came += batch.len();
+            }
+        }
+        let most = MOST.load(Relaxed) - before;
+        let kept = if closes { 2 * (17 << 20) } else { 0 };
+        assert!(most < 3 * LIMIT as isize + CONSTANT + kept, "{most} bytes, {closes}");
+    }
+}
+
+/// A message without end and without limit: what a closer reads over is not kept.
+#[test]
+fn a_closer_reads_over_any_message_in_constant_memory() {
+    let _one = ONE.lock();
+    for is_deflated in [false, true] {
+        let mut dialer = Dialer::new();
+        dialer.set_compression(true);
+        dialer.set_max_message(0);
+        let (mut server, connection) = Server::agree(dialer, "permessage-deflate");
+        let (first, payload) = if is_deflated { (0x42, zeros(1 << 20)) } else { (0x02, vec![7; 100_000]) };
+        let mut payload = payload;
+        if is_deflated {
+            payload.extend([0, 0, 0xff, 0xff]);
+        }
+        let next = raw::frame(0x00, &payload);
+        server.stream.write_all(&raw::frame(first, &payload)).expect("room in the socket");
+        let (mut to, mut piece) = ([0; 4096], Piece::NONE);
+        assert_eq!(connection.recv_into(&mut to, &mut piece, Wait::Never).unwrap(), Outcome::Done);
+        let before = GIVEN.load(Relaxed);
+        MOST.store(before, Relaxed);
+        for _ in 0..100 {
+            assert_eq!(connection.close(1000, "", Wait::Never).unwrap(), Outcome::Again);
+            let mut rest = &next[..];
+            while !rest.is_empty() {
+                if let Ok(n) = server.stream.write(rest) {
+                    rest = &rest[n..];
+                }
+                assert_eq!(connection.close(1000, "", Wait::Never).unwrap(), Outcome::Again);
+            }
+        }
+        let most = MOST.load(Relaxed) - before;
+        // What was read before it is looked through for whole messages: a mebibyte.
+        assert!(most < CONSTANT + (2 << 20), "{most} bytes, {is_deflated}");
+        server.stream.write_all(&raw::frame(0x88, &raw::close_body(1000, ""))).unwrap();
+        drop(server);
+        assert_eq!(connection.close(1000, "", raw::bound()).unwrap(), Outcome::Done);
     }
 }

@@ -6,6 +6,9 @@
 #[allow(dead_code)]
 #[path = "scheduler/peer.rs"]
 mod peer;
+#[allow(dead_code)]
+#[path = "common/puff.rs"]
+mod puff;
 mod raw;
 #[allow(dead_code)]
 #[path = "scheduler/session.rs"]

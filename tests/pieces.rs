@@ -516,3 +516,88 @@ fn a_close_that_nobody_answers_leaves_the_connection_to_its_limit() {
     assert_eq!(connection.close(1000, "", bound()).unwrap(), Outcome::Done);
     server.join().unwrap();
 }
+
+/// Until something waits for a receiver, and what came with it.
+fn read_ahead(connection: &Connection) {
+    loop {
+        let _ = connection.process();
+        if connection.wants().buffered {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
+/// A frame of before delivery was switched off, which no longer fits: it is refused, stays, and comes whole.
+#[test]
+fn a_control_frame_that_has_no_room_is_kept() {
+    let (url, server) = serve(|mut peer| {
+        peer.raw(&[frame(0x89, &[b'p'; 100]), frame(0x81, b"text")].concat());
+        peer.read_close();
+    });
+    let connection = delivering(&url);
+    read_ahead(&connection);
+    connection.set_control(false, true, true);
+    let mut piece = Piece::NONE;
+    for _ in 0..2 {
+        let error = connection.recv_into(&mut [0; 99], &mut piece, bound()).unwrap_err();
+        assert_eq!((error.code(), piece), (Code::UsageLength, Piece::NONE));
+    }
+    assert_eq!(self::piece(&connection, 100), (Kind::Ping, vec![b'p'; 100], true));
+    assert_eq!(pieced(&connection, 2), (Kind::Text, b"text".to_vec()));
+    let _ = connection.close(1000, "", Wait::Never);
+    server.join().unwrap();
+}
+
+/// A closer that never waits comes back in the middle of what it drops. Who receives then gets what was whole before, and
+/// never the rest of the message.
+#[test]
+fn nobody_gets_the_rest_of_what_a_closer_began_to_drop() {
+    for way in 0..5 {
+        let (told, wait) = std::sync::mpsc::channel::<()>();
+        let (url, server) = serve(move |mut peer| {
+            peer.raw(&[frame(0x82, b"whole"), frame(0x02, b"begin")].concat());
+            assert_eq!(peer.read_close().0, 1000);
+            wait.recv().unwrap();
+            peer.raw(&[frame(0x00, b"go on"), frame(0x80, b"end"), frame(0x82, b"late")].concat());
+            peer.frame(0x88, &close_body(1000, ""));
+        });
+        let connection = dial(&url);
+        let mut message = Message::new();
+        let mut to = [0; 4];
+        let mut piece = Piece::NONE;
+        if way == 0 {
+            // The beginning was handed out.
+            assert_eq!(recv(&connection).data(), b"whole");
+            assert_eq!(connection.recv_into(&mut to, &mut piece, bound()).unwrap(), Outcome::Done);
+        } else {
+            read_ahead(&connection);
+        }
+        assert_eq!(connection.close(1000, "", Wait::Never).unwrap(), Outcome::Again);
+        told.send(()).unwrap();
+        let mut batch = Batch::new();
+        let mut receive = || match way {
+            0 | 1 => connection.recv_into(&mut to, &mut piece, bound()).map(|outcome| (outcome, piece.len)),
+            2 => connection.recv_batch(&mut batch, 0, 0, bound()).map(|outcome| (outcome, batch.len())),
+            3 => connection.recv(&mut message, bound()).map(|outcome| (outcome, message.data().len())),
+            _ => {
+                while connection.close_code() == 0 {
+                    let _ = connection.process();
+                    thread::yield_now();
+                }
+                connection.recv(&mut message, bound()).map(|outcome| (outcome, message.data().len()))
+            }
+        };
+        let mut came = Vec::new();
+        let end = loop {
+            match receive().unwrap() {
+                (Outcome::Done, size) => came.push(size),
+                (outcome, _) => break outcome,
+            }
+        };
+        let wanted: &[usize] = [&[][..], &[4, 1], &[1], &[5], &[5]][way];
+        assert_eq!((end, &came[..]), (Outcome::Closed, wanted), "{way}");
+        assert_eq!(connection.close(1000, "", bound()).unwrap(), Outcome::Done);
+        server.join().unwrap();
+    }
+}

@@ -9,6 +9,8 @@ mod drivers;
 mod memory;
 #[path = "scheduler/peer.rs"]
 mod peer;
+#[path = "common/puff.rs"]
+mod puff;
 mod raw;
 #[path = "scheduler/session.rs"]
 mod session;
@@ -78,9 +80,12 @@ fn run(name: &'static str, driver: Driver, secure: bool, sessions: u64) {
     dialer.add_ca_pem(peer::identity().0.as_bytes()).unwrap();
     dialer.use_system_roots(false);
     dialer.set_interruptible(is_interrupted);
-    let mut delivering = dialer.clone();
-    delivering.set_control_delivery(true);
-    let clients = [Client::new(dialer), Client::new(delivering)];
+    let clients = [(false, false), (true, false), (false, true), (true, true)].map(|(delivers, deflates)| {
+        let mut dialer = dialer.clone();
+        dialer.set_control_delivery(delivers);
+        dialer.set_compression(deflates);
+        Client::new(dialer)
+    });
     for seed in seeds {
         let what = format!("session {seed}, {name}{}", if secure { " over TLS" } else { "" });
         let _dog = Dog::new(what.clone());
@@ -92,7 +97,7 @@ fn run(name: &'static str, driver: Driver, secure: bool, sessions: u64) {
     }
 }
 
-fn one(clients: &[Client; 2], driver: Driver, secure: bool, seed: u64) {
+fn one(clients: &[Client; 4], driver: Driver, secure: bool, seed: u64) {
     let mut session = session::session(seed);
     let mut random = Random::new(!seed);
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -101,10 +106,16 @@ fn one(clients: &[Client; 2], driver: Driver, secure: bool, seed: u64) {
     }
     let server = if secure { peer::tls(theirs) } else { theirs };
     let steps = std::mem::take(&mut session.server);
-    let server = peer::serve(server, steps, random.clone());
+    let server = peer::serve(server, steps, session.terms.take(), random.clone());
     let url = if secure { "wss://localhost/" } else { "ws://localhost/" };
     session.delivers = random.one_in(2);
-    let log = driver(&clients[usize::from(session.delivers)], ours, url, &session, random);
+    let log = driver(
+        &clients[usize::from(session.delivers) + 2 * usize::from(session.deflates)],
+        ours,
+        url,
+        &session,
+        random,
+    );
     assert_eq!(log.seen, session.seen);
     let controls = if session.delivers { std::mem::take(&mut session.controls) } else { Vec::new() };
     assert!(log.controls == controls, "{:?} instead of {:?}", brief(&log.controls), brief(&controls));

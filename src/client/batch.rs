@@ -14,6 +14,9 @@ use crate::wait::{Over, Patience, Wait};
 /// A message up to here is gathered with others; a longer one leaves by itself.
 const GATHERED: usize = 16 * 1024;
 
+/// Without a limit a batch ends here all the same: what is here is read in smaller portions, but may be compressed.
+const INFLATED: usize = 1024 * 1024;
+
 impl Connection {
     /// Waits for a message as `recv` does, then takes all that are here already, at most `max_bytes` of payload and
     /// `max_messages`, 0 for no limit. A message that is longer than `max_bytes` comes alone. Any answer but `Done` leaves
@@ -51,7 +54,8 @@ impl Connection {
             if rx.message.capacity() == 0 {
                 rx.message = std::mem::take(batch.data_mut());
             }
-            match self.next_message(rx, patience) {
+            let turn = if rx.drains { self.drop_messages(rx, patience) } else { self.next_message(rx, patience) };
+            match turn {
                 Turn::Message(kind) => {
                     rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
                     let _always = batch.take(kind, &mut rx.message);
@@ -80,7 +84,8 @@ impl Connection {
                 rx.ready.pop_front();
                 rx.ready_bytes -= len;
             }
-            if !batch.has_room_for(0, most) {
+            let is_enough = most.bytes == usize::MAX && batch.data().len() >= INFLATED;
+            if is_enough || rx.drains || !batch.has_room_for(0, most) {
                 return;
             }
             if rx.over.is_none() {

@@ -4,11 +4,17 @@
 
 use super::connection::{Connection, Outcome, Rx, Spent};
 use super::fill::Filled;
-use super::recv::{Ending, Turn};
+use super::recv::{Ending, Turn, late};
 use super::sync::Ordering;
 use crate::error::{Code, Error, Phase};
 use crate::protocol::close::Close;
 use crate::wait::{Over, Patience, Wait, now};
+
+/// What a closer reads over goes through so much memory.
+const AWAY: usize = 16 * 1024;
+
+/// So much of what was here before a closer is kept for a receiver: more than can be read at once, unless it is compressed.
+const KEPT: usize = 16 * 1024 * 1024;
 
 impl Connection {
     /// The close handshake. Code 0 sends a close frame without a body. Wakes everybody, frees nothing; a second call
@@ -86,8 +92,8 @@ impl Connection {
     /// dropped.
     fn drain(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Over> {
         // A closer that never waits comes back: only its first call finds what was there before it.
-        while !rx.drains {
-            match self.next_buffered(rx, Wait::Forever.into()) {
+        while !rx.drains && rx.ready_bytes < KEPT {
+            match self.next_ahead(rx, (usize::MAX, KEPT), Wait::Forever.into()) {
                 Some(Turn::Message(kind)) => rx.keep(kind),
                 Some(Turn::Ready) => {}
                 _ => break,
@@ -97,19 +103,56 @@ impl Connection {
             rx.drains = true;
             rx.drop_part();
         }
+        match self.drop_messages(rx, patience) {
+            Turn::Impatient(over) => Some(over),
+            _ => self.drain_stream(rx, patience),
+        }
+    }
+
+    /// Until the end, or until the wait is over: what comes is judged as ever and goes nowhere, so that a message of any
+    /// length takes no memory.
+    pub(super) fn drop_messages(&self, rx: &mut Rx, patience: Patience<'_>) -> Turn {
         // What is dropped is no progress.
         rx.spent = Spent { grown: usize::MAX, ..Spent::default() };
+        rx.streams = true;
+        let mut away = [0; AWAY];
         loop {
-            match self.next_message(rx, patience) {
-                Turn::Message(_) => {
-                    rx.message.clear();
-                    rx.piece_at = 0;
-                }
-                Turn::Ready => rx.drop_control(),
-                Turn::Impatient(over) => return Some(over),
-                Turn::Over => return self.drain_stream(rx, patience),
+            match self.drop_some(rx, &mut away, patience) {
+                None | Some(Turn::Message(_)) => {}
+                Some(Turn::Ready) => rx.drop_control(),
+                Some(turn) => return turn,
             }
         }
+    }
+
+    fn drop_some(&self, rx: &mut Rx, away: &mut [u8], patience: Patience<'_>) -> Option<Turn> {
+        if rx.over.is_some() {
+            return Some(Turn::Over);
+        }
+        rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
+        let decoded = rx.decoder.decode_into(rx.plain.filled(), away);
+        rx.plain.consume(decoded.taken);
+        let event = match decoded.event {
+            Ok(Some(event)) => event,
+            Ok(None) if decoded.put == away.len() => return late(patience),
+            Ok(None) => {
+                let filled = self.fill_piece(rx, away, &mut 0, patience).unwrap_or_else(|| self.fill(rx, patience));
+                match filled {
+                    Filled::Some(None) => return None,
+                    Filled::Some(Some(event)) => event,
+                    Filled::Impatient(over) => return Some(Turn::Impatient(over)),
+                    Filled::End(end) => {
+                        rx.over = Some(self.end(end));
+                        return Some(Turn::Over);
+                    }
+                }
+            }
+            Err(violation) => {
+                rx.over = Some(Err(self.fail(violation, Phase::Recv)));
+                return Some(Turn::Over);
+            }
+        };
+        self.meet(rx, event).or_else(|| late(patience))
     }
 
     /// Behind the peer's close frame nothing counts (RFC 6455 5.5.1): reads it away until the stream ends.

@@ -54,3 +54,63 @@ impl Connection {
         self.control.load(Ordering::Relaxed) & OWN_CLOSE == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::time::{Duration, Instant};
+
+    use super::super::{Client, Outcome};
+    use super::*;
+    use crate::dialer::Dialer;
+    use crate::wait::{Wait, now};
+
+    /// An open connection whose server has sent a close frame, which is left to the program, and the server's end.
+    fn closed_by_the_server() -> (Connection, UnixStream) {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let connection = Client::new(Dialer::new()).dial_socket(ours.into(), "ws://localhost/", Wait::Never).unwrap();
+        connection.set_control(false, true, false);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            theirs.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        theirs.write_all(answer.as_bytes()).unwrap();
+        theirs.write_all(b"\x88\x02\x03\xe8").unwrap();
+        assert_eq!(connection.handshake(Wait::Forever).unwrap(), Outcome::Done);
+        assert_eq!(connection.recv(&mut Message::new(), Wait::Forever).unwrap(), Outcome::Closed);
+        (connection, theirs)
+    }
+
+    /// The limit of 5 s is moved nearer: what counts is what happens at it.
+    #[test]
+    fn a_close_that_nobody_answers_ends_at_its_limit() {
+        for processes in [false, true] {
+            let (connection, mut theirs) = closed_by_the_server();
+            let begun = Instant::now();
+            connection.link.lock().end_by = Some(now() + Duration::from_millis(100));
+            theirs.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+            assert!(theirs.read(&mut [0]).is_err(), "nothing was sent, and the stream goes on");
+            while now() < begun + Duration::from_millis(110) {
+                std::thread::sleep(connection.timeout().unwrap_or_default());
+            }
+            let answer = match processes {
+                true => connection.process(),
+                false => connection.recv(&mut Message::new(), Wait::Never),
+            };
+            assert!(matches!(answer, Ok(Outcome::Closed | Outcome::Again)), "{answer:?}");
+            theirs.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "the stream has ended, without a close frame of ours");
+            assert_eq!(connection.close(1000, "", Wait::Never).unwrap(), Outcome::Timeout);
+            assert!(begun.elapsed() < Duration::from_secs(2));
+        }
+    }
+}

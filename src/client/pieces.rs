@@ -70,9 +70,19 @@ impl Rx {
         true
     }
 
+    /// A control frame that waits, also one from before their delivery was switched off, is handed out whole.
+    fn fits(&self, to: &[u8]) -> Result<(), Error> {
+        match self.ready.front() {
+            Some(ready) if !ready.kind.is_data() && ready.data.len() > to.len() => {
+                Err(too_little(to, ready.data.len()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Drops the part of a message that has come, which nobody will be given the rest of.
     pub(super) fn drop_part(&mut self) {
-        self.message.clear();
+        self.message = Vec::new();
         self.streams = false;
         // The rest may be whole already, and then it goes out.
         if !self.ready.iter().any(|ready| ready.kind.is_data()) {
@@ -94,9 +104,7 @@ impl Connection {
     pub fn recv_into(&self, to: &mut [u8], piece: &mut Piece, wait: Wait) -> Result<Outcome, Error> {
         *piece = Piece::NONE;
         if to.is_empty() || (to.len() < CONTROL && self.delivers_control()) {
-            let least = if self.delivers_control() { CONTROL } else { 1 };
-            let sentence = format!("the memory for a piece has {} bytes; here it has at least {least}", to.len());
-            return Err(Error::new(Code::UsageLength, sentence));
+            return Err(too_little(to, if self.delivers_control() { CONTROL } else { 1 }));
         }
         self.call(wait, |patience| {
             let mut rx = match self.rx.try_lock() {
@@ -117,8 +125,13 @@ impl Connection {
         rx.streams = true;
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
         loop {
+            rx.fits(to)?;
             if rx.put_out(to, piece) {
                 return Ok(Outcome::Done);
+            }
+            if rx.drains {
+                let turn = self.drop_messages(rx, patience);
+                return self.no_message(rx, &mut Vec::new(), turn, patience);
             }
             let turn = self.decode_piece(rx, to, piece, patience);
             if piece.len > 0 || piece.is_final {
@@ -154,14 +167,14 @@ impl Connection {
         Some(Turn::Over)
     }
 
-    /// What `process` makes of the bytes that were read already: a message in pieces not further than may be read ahead,
-    /// however much may come out of few bytes.
-    pub(super) fn next_ahead(&self, rx: &mut Rx, patience: Patience<'_>) -> Option<Turn> {
+    /// What `process` and a closer make of the bytes that were read already: a message in pieces not further than `most`
+    /// messages and bytes, however much may come out of few bytes.
+    pub(super) fn next_ahead(&self, rx: &mut Rx, most: (usize, usize), patience: Patience<'_>) -> Option<Turn> {
         if !rx.streams || rx.over.is_some() {
             return self.next_buffered(rx, patience);
         }
         rx.decoder.set_max_message(self.max_message.load(Ordering::Relaxed));
-        while !rx.is_full(self.read_ahead()) {
+        while !rx.is_full(most) {
             let len = rx.message.len();
             if rx.message.try_reserve(AHEAD).is_err() {
                 break;
@@ -225,6 +238,12 @@ impl Connection {
             rx.in_pieces = ended.is_none();
         }
     }
+}
+
+#[cold]
+fn too_little(to: &[u8], least: usize) -> Error {
+    let sentence = format!("the memory for a piece has {} bytes; here it has at least {least}", to.len());
+    Error::new(Code::UsageLength, sentence)
 }
 
 fn copy(to: &mut [u8], from: &[u8]) -> usize {

@@ -48,7 +48,7 @@ impl Rx {
     /// Takes the next message when it is whole in the buffer.
     #[inline]
     fn whole(&mut self, message: &mut Message, max_message: u64) -> bool {
-        if !self.ready.is_empty() || self.over.is_some() {
+        if !self.ready.is_empty() || self.over.is_some() || self.drains {
             return false;
         }
         self.decoder.set_max_message(max_message);
@@ -181,7 +181,9 @@ impl Connection {
                 rx.message = std::mem::take(&mut message.data);
             }
             rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
-            match self.next_message(rx, patience) {
+            // What a closer has begun to drop nobody gets the rest of.
+            let turn = if rx.drains { self.drop_messages(rx, patience) } else { self.next_message(rx, patience) };
+            match turn {
                 Turn::Message(kind) => {
                     // Compressed ones go through the buffer whatever their size.
                     rx.large = rx.message.len() > LARGE && !rx.decoder.is_deflated();
@@ -362,8 +364,10 @@ impl Connection {
         let by = self.link.lock().end_by;
         let over = self.push(by.map_or(patience, |by| patience.at_most(Wait::Until(by))));
         let (has_failed, is_stuck, has_ended, held_too_long) = {
-            let link = self.link.lock();
+            let mut link = self.link.lock();
             let held_too_long = link.close_held && by.is_some_and(|by| by <= now());
+            // The close frame that was left to the program never left: who closes now is told so.
+            link.timed_out |= held_too_long;
             (link.failure.is_some(), link.send_failure.is_some(), link.eof && self.stream.is_memory(), held_too_long)
         };
         if has_ended {

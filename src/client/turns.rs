@@ -76,7 +76,7 @@ impl Connection {
             (link.failure.is_some(), link.eof)
         };
         let read = match &rx.over {
-            None => !rx.is_full(self.read_ahead()),
+            None => rx.drains || !rx.is_full(self.read_ahead()),
             // Behind the close frames the end of the stream is awaited.
             Some(Ok(_)) => !eof,
             Some(Err(_)) => false,
@@ -167,8 +167,12 @@ impl Connection {
 
     fn read_on(&self, rx: &mut Rx, patience: Patience<'_>) {
         rx.spent = Spent { grown: rx.message.len(), ..Spent::default() };
+        if rx.drains {
+            let _over_or_impatient = self.drop_messages(rx, patience);
+            return;
+        }
         while rx.over.is_none() && !rx.is_full(self.read_ahead()) {
-            match self.next_ahead(rx, patience).or_else(|| self.read_more(rx, patience)) {
+            match self.next_ahead(rx, self.read_ahead(), patience).or_else(|| self.read_more(rx, patience)) {
                 Some(Turn::Message(kind)) => rx.keep(kind),
                 Some(Turn::Over | Turn::Impatient(_)) => return,
                 Some(Turn::Ready) | None => {}
@@ -184,7 +188,7 @@ impl Connection {
         let rx = &mut *guard;
         // What is there already is worth a call before more of it.
         let waiting = if self.secure && !rx.in_clear { rx.cipher.len() } else { rx.plain.len() };
-        let is_full = rx.is_full(self.read_ahead()) || waiting >= MOST_WAITING;
+        let is_full = (!rx.drains && rx.is_full(self.read_ahead())) || waiting >= MOST_WAITING;
         let has_ended = self.stream.has_ended() || matches!(rx.over, Some(Err(_)));
         if has_ended || (is_full && rx.input.is_none()) {
             return Ok(None);
@@ -281,7 +285,7 @@ impl Connection {
         };
         match whole {
             // A closer that reads for nobody drops what comes.
-            _ if rx.drains => rx.message.clear(),
+            _ if rx.drains => rx.message = Vec::new(),
             Some(Turn::Message(kind)) => rx.keep(kind),
             _ => {}
         }

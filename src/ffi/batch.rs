@@ -87,9 +87,9 @@ impl ws_batch {
 
 /// Receives many messages with one call: waits for the first as ws_recv does, then takes those that are
 /// here already, without another system call, until their payloads would be over max_bytes or they are
-/// max_messages; 0 is no limit (what is here is seldom more than 256 KiB). A message over max_bytes comes
-/// alone. Answers as ws_recv: messages first, an end or a failure behind them with the next call. May be
-/// mixed with ws_recv.
+/// max_messages; 0 is no limit (seldom more than 256 KiB are here; inflated, it ends at 1 MiB and a
+/// message). A message over max_bytes comes alone. Answers as ws_recv: messages first, an end or a
+/// failure behind them with the next call. May be mixed with ws_recv.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_recv_batch(

@@ -36,6 +36,7 @@ pub(crate) fn memory(_: &Client, socket: UnixStream, url: &str, session: &Sessio
         assert_eq!(ws_dialer_use_system_roots(dialer, 0, null_mut()), OK);
         assert_eq!(ws_dialer_add_ca_pem(dialer, pem.as_ptr().cast(), pem.len(), null_mut()), OK);
         assert_eq!(ws_dialer_set_control_delivery(dialer, session.delivers.into(), null_mut()), OK);
+        assert_eq!(ws_dialer_set_compression(dialer, session.deflates.into(), null_mut()), OK);
         assert_eq!(ws_dial_memory(url.as_ptr(), dialer, &raw mut conn, null_mut()), AGAIN);
         ws_dialer_free(dialer);
     }

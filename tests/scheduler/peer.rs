@@ -11,8 +11,9 @@ use std::thread::{self, JoinHandle};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::raw::agree;
-use crate::session::{Frame, Random, Step};
+use crate::puff::Puff;
+use crate::raw::{agree_to, read_head};
+use crate::session::{Deflates, Frame, Random, Step};
 
 #[derive(Default)]
 struct Log {
@@ -21,14 +22,21 @@ struct Log {
 }
 
 /// A server for one session; ends with the frames that came.
-pub(crate) fn serve(stream: UnixStream, steps: Vec<Step>, mut random: Random) -> JoinHandle<Vec<Frame>> {
+pub(crate) fn serve(
+    stream: UnixStream,
+    steps: Vec<Step>,
+    deflates: Option<Deflates>,
+    mut random: Random,
+) -> JoinHandle<Vec<Frame>> {
     thread::spawn(move || {
         let mut stream = stream;
-        agree(&mut stream, &[]);
+        let head = read_head(&mut stream);
+        agree_to(&mut stream, &head, &deflates.as_ref().map_or(String::new(), Deflates::field));
         let log = Arc::new(Log::default());
         let reader = {
             let (stream, log, random) = (stream.try_clone().unwrap(), Arc::clone(&log), random.clone());
-            thread::spawn(move || read(stream, &log, random))
+            let keeps_context = deflates.map(|deflates| deflates.client_context);
+            thread::spawn(move || read(stream, &log, keeps_context, random))
         };
         for step in steps {
             match step {
@@ -59,9 +67,10 @@ fn write(stream: &mut UnixStream, mut bytes: &[u8], random: &mut Random) {
     }
 }
 
-fn read(mut stream: UnixStream, log: &Log, mut random: Random) {
+/// `keeps_context` where the client may compress.
+fn read(mut stream: UnixStream, log: &Log, keeps_context: Option<bool>, mut random: Random) {
     let (mut bytes, mut portion) = (Vec::new(), [0; 4096]);
-    let mut begun: Option<Frame> = None;
+    let (mut begun, mut puff): (Option<Frame>, _) = (None, Puff::default());
     loop {
         let most = if random.one_in(3) { 1 + random.below(20) } else { portion.len() };
         match stream.read(&mut portion[..most]) {
@@ -70,7 +79,13 @@ fn read(mut stream: UnixStream, log: &Log, mut random: Random) {
         }
         while let Some((len, frame)) = whole(&bytes) {
             bytes.drain(..len);
-            let Some(frame) = joined(&mut begun, frame) else { continue };
+            let Some(mut frame) = joined(&mut begun, frame) else { continue };
+            if frame.0 & 0x40 != 0 {
+                if !keeps_context.expect("compression was agreed") {
+                    puff.forget();
+                }
+                frame = (frame.0 & !0x40, puff.message(&frame.1).expect("what was compressed"));
+            }
             log.frames.lock().unwrap().push(frame);
             log.more.notify_all();
         }

@@ -2,6 +2,7 @@
 //! each reply before it goes on, so that there is one right order of frames whatever the timing.
 
 use wsdial::Kind;
+use zlib_rs::{Deflate, DeflateFlush};
 
 /// xorshift64*: small, and the same everywhere.
 #[derive(Clone)]
@@ -82,6 +83,54 @@ pub(crate) struct Session {
     pub(crate) controls: Vec<Frame>,
     /// Whether they are.
     pub(crate) delivers: bool,
+    /// Whether compression is agreed.
+    pub(crate) deflates: bool,
+    /// How the server does it.
+    pub(crate) terms: Option<Deflates>,
+}
+
+/// What was agreed, and the server's state.
+pub(crate) struct Deflates {
+    deflate: Deflate,
+    server_context: bool,
+    pub(crate) client_context: bool,
+}
+
+impl Deflates {
+    fn new(random: &mut Random) -> Deflates {
+        Deflates {
+            deflate: Deflate::new(6, false, 15),
+            server_context: random.one_in(2),
+            client_context: random.one_in(2),
+        }
+    }
+
+    /// The server's answer.
+    pub(crate) fn field(&self) -> String {
+        let mut field = "Sec-WebSocket-Extensions: permessage-deflate".to_owned();
+        if !self.server_context {
+            field += "; server_no_context_takeover";
+        }
+        if !self.client_context {
+            field += "; client_no_context_takeover";
+        }
+        field
+    }
+
+    fn payload(&mut self, data: &[u8]) -> Vec<u8> {
+        if !self.server_context {
+            self.deflate.reset();
+        }
+        let before = self.deflate.total_out();
+        let mut payload = vec![0; data.len() + data.len() / 8 + 100];
+        self.deflate.compress(data, &mut payload, DeflateFlush::SyncFlush).unwrap();
+        payload.truncate((self.deflate.total_out() - before) as usize);
+        match payload.strip_suffix(&[0, 0, 0xff, 0xff]) {
+            Some(all) => all.to_vec(),
+            // Nothing, of which nothing is flushed (RFC 7692 7.2.3.6).
+            None => vec![0],
+        }
+    }
 }
 
 /// What a client saw.
@@ -112,8 +161,17 @@ pub(crate) fn told(is_text: bool, payload: &[u8]) -> String {
 
 pub(crate) fn session(seed: u64) -> Session {
     let random = &mut Random::new(seed);
-    let mut session =
-        Session { server: vec![], client: vec![], frames: vec![], seen: vec![], controls: vec![], delivers: false };
+    let mut session = Session {
+        server: vec![],
+        client: vec![],
+        frames: vec![],
+        seen: vec![],
+        controls: vec![],
+        delivers: false,
+        deflates: random.one_in(2),
+        terms: None,
+    };
+    session.terms = session.deflates.then(|| Deflates::new(random));
     session.acts(random);
     for _ in 0..random.below(7) {
         session.message(random);
@@ -158,7 +216,15 @@ impl Session {
         let payload = if is_text { random.text(size).into_bytes() } else { random.bytes(size) };
         self.seen.push(told(is_text, &payload));
         let pieces = if random.one_in(2) { 1 } else { 1 + random.below(5) };
-        let (mut rest, mut opcode) = (&payload[..], if is_text { 1 } else { 2 });
+        let mut opcode = if is_text { 1 } else { 2 };
+        let payload = match &mut self.terms {
+            Some(deflates) if !random.one_in(4) => {
+                opcode |= 0x40;
+                deflates.payload(&payload)
+            }
+            _ => payload,
+        };
+        let mut rest = &payload[..];
         for left in (0..pieces).rev() {
             self.controls(random);
             let (piece, behind) = rest.split_at(if left == 0 { rest.len() } else { random.below(rest.len() + 1) });
@@ -229,7 +295,7 @@ impl Session {
     fn violation(&mut self, random: &mut Random) {
         let (bytes, code): (&[u8], u16) = [
             (&[0x83, 0][..], 1002),
-            (&[0xc2, 0], 1002),
+            (&[0xa2, 0], 1002),
             (&[0x82, 0x80, 1, 2, 3, 4], 1002),
             (&[0x80, 0], 1002),
             (&[0x09, 0], 1002),

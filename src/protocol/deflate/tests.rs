@@ -214,3 +214,15 @@ fn what_cannot_be_inflated_is_told_the_same_when_it_is_asked_again() {
     assert!(first.to_string().contains("invalid block type"), "{first}");
     assert_eq!(first.to_string(), again.to_string());
 }
+
+/// zlib's quick way, for which there must be enough of everything, forgets what it found.
+#[test]
+fn what_is_found_on_the_quick_way_is_told_too() {
+    // A block with the fixed codes that begins with three bytes from a distance of one; and much behind it.
+    let far = [&b"\x03\x02"[..], &[0; 300]].concat();
+    for room in [1, 1000] {
+        let mut inflater = inflater::Inflater::new(true);
+        let error = inflater.step(&far, &mut Vec::new(), room).expect_err("nothing is before the start");
+        assert!(error.to_string().contains("distance too far back"), "{room}: {error}");
+    }
+}
