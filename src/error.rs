@@ -381,13 +381,17 @@ impl Error {
         self.change(|inner| inner.follow = Some(follow))
     }
 
-    /// The way of the dial; the most precise place has said it first.
+    /// The way of the dial; the most precise place has said it first. No secret that was sent on it stays in the sentence.
     pub(crate) fn with_hops(self, hops: impl FnOnce(&Error) -> Vec<Arc<Hop>>) -> Error {
         if !self.0.hops.is_empty() {
             return self;
         }
         let hops = hops(&self);
-        self.change(|inner| inner.hops = hops)
+        let detail = transcript::hidden(&self.0.detail, &hops);
+        self.change(|inner| {
+            inner.hops = hops;
+            inner.detail = detail;
+        })
     }
 
     pub(crate) fn hops(&self) -> &[Arc<Hop>] {
@@ -484,6 +488,14 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
     text
 }
 
+/// The same of an address: without its query and fragment, in which tokens travel, and without what may be a password.
+pub(crate) fn quoted_address(bytes: &[u8]) -> String {
+    let address = bytes.split(|byte| b"?#".contains(byte)).next().unwrap_or_default();
+    let Some(at) = address.iter().rposition(|&byte| byte == b'@') else { return quoted(address) };
+    let scheme = address[..at].windows(2).position(|two| two == b"//").map_or(0, |slashes| slashes + 2);
+    quoted(&[&address[..scheme], b"***", &address[at..]].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -493,6 +505,20 @@ mod tests {
         assert_eq!(quoted(b"a \"b\" \\ \r\n\xff"), r#""a \"b\" \\ \x0d\x0a\xff""#);
         assert_eq!(quoted(&[b'x'; 80]), format!("\"{}\"", "x".repeat(80)));
         assert_eq!(quoted(&[b'x'; 81]), format!("\"{}\" (the start of 81 bytes)", "x".repeat(80)));
+    }
+
+    #[test]
+    fn a_quoted_address_has_no_secret() {
+        for (address, shown) in [
+            ("https://a/b?c#d", "https://a/b"),
+            ("https://a/b#c?d", "https://a/b"),
+            ("https://me:secret@a/b", "https://***@a/b"),
+            ("//me:sec/ret@a/b", "//***@a/b"),
+            ("me:secret@a", "***@a"),
+            ("?secret", ""),
+        ] {
+            assert_eq!(quoted_address(address.as_bytes()), format!("\"{shown}\""));
+        }
     }
 
     #[test]

@@ -81,6 +81,43 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
+/// RFC 4648 4.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63];
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+/// What [`base64`] made, with its `=` or without; `None` for anything else.
+pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text);
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    for group in text.chunks(4) {
+        let mut bits = 0u32;
+        for &digit in group {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                _ => return None,
+            };
+            bits = bits << 6 | u32::from(value);
+        }
+        let bits = bits << (6 * (4 - group.len()));
+        bytes.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +131,17 @@ mod tests {
         assert_eq!(headers.first("connection"), Some(&b"keep-alive, Upgrade"[..]));
         assert_eq!(headers.all("connection").count(), 2);
         assert_eq!(headers.first("upgrade"), None);
+    }
+
+    #[test]
+    fn base64_goes_both_ways() {
+        for size in 0..20u8 {
+            let bytes: Vec<u8> = (0..size).map(|n| n.wrapping_mul(37) ^ 0xa5).collect();
+            let text = base64(&bytes);
+            assert_eq!(from_base64(text.as_bytes()).as_ref(), Some(&bytes));
+            assert_eq!(from_base64(text.trim_end_matches('=').as_bytes()), Some(bytes));
+        }
+        assert_eq!(from_base64(b"a-b"), None);
     }
 
     #[test]

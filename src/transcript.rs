@@ -2,6 +2,7 @@
 //!
 //! Owns: the facts, and how a person reads them (`text`). Must not know: how they came about.
 
+mod secrets;
 mod text;
 
 use std::net::SocketAddr;
@@ -130,6 +131,24 @@ pub(crate) struct Hop {
     pub(crate) rubbish: Vec<u8>,
     /// `None`: it is open.
     pub(crate) failed: Option<Failed>,
+}
+
+/// A sentence about a dial that went that way, secrets masked.
+pub(crate) fn hidden(sentence: &str, hops: &[Arc<Hop>]) -> String {
+    let reason = hops.last().and_then(|hop| hop.answer.as_ref()).map_or("", |answer| &answer.reason);
+    secrets_of(hops).hide_quoted(sentence, reason)
+}
+
+fn secrets_of(hops: &[Arc<Hop>]) -> secrets::Secrets {
+    let mut secrets = secrets::Found::default();
+    for hop in hops {
+        secrets.request(&hop.asked_proxy);
+        secrets.request(&hop.request);
+        if let Some(answer) = &hop.answer {
+            answer.headers.iter().for_each(|(name, value)| secrets.field(name, value));
+        }
+    }
+    secrets.into()
 }
 
 /// The text for all hops of a dial, secrets masked.

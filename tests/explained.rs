@@ -118,21 +118,120 @@ fn a_failed_dial_always_tells_how_far_it_came() {
     assert_eq!(Client::new(Dialer::new()).dial("ws://", bound()).unwrap_err().transcript(), None);
 }
 
+/// Whoever gets an answer that says back what was sent, in whatever spelling, can show the transcript and the sentence.
+#[test]
+fn a_secret_that_comes_back_is_shown_nowhere() {
+    // Of the address: me&co / s3cr"t/pass. Basic: bWUmY286czNjciJ0L3Bhc3M=
+    let echoes = [
+        "bWUmY286czNjciJ0L3Bhc3M=",
+        "me&co:s3cr\"t/pass",
+        "s3cr%22t%2Fpass",
+        "s3cr%22t%2fpass",
+        "S3CR\"T/PASS",
+        "s3cr&quot;t/pass",
+        "s3cr\\\"t/pass",
+        "s3cr\\\"t\\/pass",
+        "c2lkLXZhbHVl",
+        "sid-value",
+        "a-token-of-mine",
+        "YS10b2tlbi1vZi1taW5l",
+    ];
+    let hidden = ["bWUmY286", "s3cr", "S3CR", "sid-value", "a-token", "YS10b2tl", "c2lkLX", "czNjciJ0", "zNjciJ0L"];
+    let answers: Vec<String> = echoes
+        .iter()
+        .flat_map(|echo| {
+            [
+                format!("HTTP/1.1 400 Bad {echo}\r\nContent-Length: 0\r\n\r\n"),
+                format!("HTTP/1.1 400 Bad\r\nX-Echo: you said {echo}!\r\nContent-Length: 0\r\n\r\n"),
+                format!("HTTP/1.1 400 Bad\r\nContent-Length: {}\r\n\r\n<{echo}>", echo.len() + 2),
+                format!("HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer error=\"{echo}\"\r\nContent-Length: 0\r\n\r\n"),
+                format!("HTTP/1.1 302 No\r\nLocation: /{echo}\r\nContent-Length: 0\r\n\r\n"),
+                format!("HTTP/1.1 101 S\r\nUpgrade: {echo}\r\n\r\n"),
+                format!("{echo} is no HTTP\r\n\r\n"),
+                format!("HTTP/1.1 400 Bad\r\nno colon {echo}\r\n\r\n"),
+                format!("HTTP/1.1 400 Bad\r\nX-Echo: {echo}\r\n"),
+                // Cut by the limit of the body, and by what a sentence quotes.
+                format!("HTTP/1.1 400 Bad\r\n\r\n{}{echo}", "x\n".repeat(2) + &"x".repeat(1010)),
+                format!("HTTP/1.1 101 S\r\nUpgrade: {}{echo}\r\n\r\n", "x".repeat(73)),
+            ]
+        })
+        .collect();
+    let mut dialer = Dialer::new();
+    dialer.add_header("Cookie", b"sid=sid-value").unwrap();
+    dialer.add_header("X-Api-Token", b"a-token-of-mine").unwrap();
+    let client = Client::new(dialer);
+    for answer in &answers {
+        let (text, sentence) = refused(&client, "me&co:s3cr%22t%2Fpass@", answer);
+        for secret in hidden {
+            assert!(!text.contains(secret), "{answer}\n{text}");
+            assert!(!sentence.contains(secret), "{answer}\n{sentence}");
+        }
+        assert!(text.contains("***") && text.contains("> Authorization: Basic ***"), "{text}");
+    }
+}
+
+#[test]
+fn a_secret_of_the_servers_own_is_not_shown_by_its_page() {
+    let answer = "HTTP/1.1 403 No\r\nSet-Cookie: sid=5ecre7; Secure\r\nX-Session-Id: d15crete\r\nContent-Length: 24\r\n\r\n\
+                  sid 5ecre7, id d15crete.";
+    let (text, _) = refused(&Client::new(Dialer::new()), "", answer);
+    assert!(text.contains("< sid ***, id ***.") && !text.contains("5ecre7") && !text.contains("d15crete"), "{text}");
+}
+
+/// The transcript and the sentence of a dial that is answered with that.
+fn refused(client: &Client, user: &str, answer: &str) -> (String, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = listener.accept().unwrap();
+            read_head(&mut stream);
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let error = client.dial(&format!("ws://{user}127.0.0.1:{port}/"), bound()).unwrap_err();
+        (error.transcript().unwrap(), error.to_string())
+    })
+}
+
+#[test]
+fn what_an_address_in_an_answer_carries_is_not_shown() {
+    let client = Client::new(Dialer::new());
+    for (field, shown) in [
+        ("Location: https://me:secret@c/#secret", "< Location: https://***@c/#***"),
+        ("Location: //me:sec/secret@c/", "< Location: //***@c/"),
+        ("Location: me:secret@c/", "< Location: ***@c/"),
+        ("Location: /a#secret", "< Location: /a#***"),
+        ("Location: /@a/b", "< Location: /@a/b"),
+        ("Content-Location: /a?b#secret", "< Content-Location: /a?b#***"),
+        ("Refresh: 0; url=https://me:secret@c/#secret", "< Refresh: 0; url=https://***@c/#***"),
+        ("Link: <https://me:secret@c/x#secret>; rel=next", "< Link: <https://***@c/x#***>; rel=next"),
+        ("X-Any: see https://me:secret@c/, or https://c/@d", "< X-Any: see https://***@c/, or https://c/@d"),
+        ("Set-Cookie: a=secret; Path=/b", "< Set-Cookie: a=***; Path=/b"),
+        ("WWW-Authenticate: Basic realm=x", "< WWW-Authenticate: Basic realm=x"),
+        ("Authentication-Info: secret", "< Authentication-Info: ***"),
+    ] {
+        let (text, sentence) =
+            refused(&client, "", &format!("HTTP/1.1 302 Found\r\n{field}\r\nContent-Length: 0\r\n\r\n"));
+        assert!(text.lines().any(|line| line.trim() == shown), "{shown}: {text}");
+        assert!(!text.contains("secret") && !sentence.contains("secret"), "{field}: {text} {sentence}");
+    }
+}
+
 #[test]
 fn every_hop_of_a_redirect_is_told() {
-    let port = answering(&["HTTP/1.1 302 Found\r\nLocation: /b?token=secret\r\n\r\n", ""]);
+    let port = answering(&["HTTP/1.1 302 Found\r\nLocation: /b?token=open\r\n\r\n", ""]);
     let mut dialer = Dialer::new();
     dialer.set_max_redirects(3).unwrap();
     dialer.set_transcript(true);
     let connection = Client::new(dialer).dial(&format!("ws://127.0.0.1:{port}/a"), bound()).unwrap();
-    let text = connection.transcript().unwrap().replace("token=secret", "token=x");
+    let text = connection.transcript().unwrap();
     let lines = told(&text, port);
     let expected = [
         "[1/2] ws://127.0.0.1:PORT/a",
         "> GET /a HTTP/1.1",
         "< HTTP/1.1 302 Found",
-        "followed to ws://127.0.0.1:PORT/b?token=x",
-        "[2/2] ws://127.0.0.1:PORT/b?token=x",
+        "followed to ws://127.0.0.1:PORT/b?token=open",
+        "[2/2] ws://127.0.0.1:PORT/b?token=open",
         "< HTTP/1.1 101 Switching Protocols",
         "open",
     ];

@@ -491,9 +491,55 @@ fn a_connect_callback_makes_the_connections() {
         };
         assert_eq!((error.code(), error.phase(), error.os_error()), (code, Phase::Connect, errno), "{error}");
     }
-    // What is no stream socket is closed and told.
-    dialer.set_connect_callback(Arc::new(|_: &Endpoint, _: Option<Duration>| {
-        std::fs::File::open("/dev/null").map(Into::into)
-    }));
-    assert_eq!(Client::new(dialer).dial("ws://a.example", bound()).unwrap_err().code(), Code::Connect);
+    // What cannot be used is closed and told, before anything is sent.
+    type Made = fn() -> std::os::fd::OwnedFd;
+    let bad: [(Made, libc::c_int); 5] = [
+        (|| std::fs::File::open("/dev/null").unwrap().into(), libc::ENOTSOCK),
+        (|| std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into(), libc::EPROTOTYPE),
+        (|| TcpListener::bind("127.0.0.1:0").unwrap().into(), libc::ENOTCONN),
+        (|| unconnected(libc::AF_INET), libc::ENOTCONN),
+        (|| unconnected(libc::AF_UNIX), libc::ENOTCONN),
+    ];
+    for (made, errno) in bad {
+        dialer.set_connect_callback(Arc::new(move |_: &Endpoint, _: Option<Duration>| Ok(made())));
+        let error = Client::new(dialer.clone()).dial("ws://a.example", bound()).unwrap_err();
+        assert_eq!((error.code(), error.phase(), error.os_error()), (Code::Connect, Phase::Connect, errno), "{error}");
+        assert!(
+            error.to_string().contains("the connect callback's descriptor is no connected stream socket: "),
+            "{error}"
+        );
+        let (fd, error) = Client::new(Dialer::new()).dial_socket(made(), "ws://a.example", bound()).unwrap_err();
+        assert_eq!((error.code(), error.phase(), error.os_error()), (Code::Io, Phase::Connect, errno), "{error}");
+        drop(fd);
+    }
+}
+
+/// A stream socket that nobody has connected.
+fn unconnected(family: libc::c_int) -> std::os::fd::OwnedFd {
+    use std::os::fd::FromRawFd;
+    // SAFETY: no memory is passed; the descriptor is new.
+    unsafe { std::os::fd::OwnedFd::from_raw_fd(libc::socket(family, libc::SOCK_STREAM, 0)) }
+}
+
+#[test]
+fn a_proxy_that_speaks_another_protocol_is_told_by_its_own_address() {
+    let client = |scheme: &str, said: &'static [u8]| {
+        let (address, server) = stalling(said.to_vec(), 0);
+        let error =
+            through(&format!("{scheme}://{address}"), &[rcgen_ca()]).dial("wss://a.example", bound()).unwrap_err();
+        server.join().unwrap();
+        assert_eq!(error.phase(), if said.ends_with(b"SSH") { Phase::Tls } else { Phase::Proxy }, "{error}");
+        error.to_string()
+    };
+    let text = client("https", b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    assert!(text.ends_with("the proxy's bytes are not TLS (should the proxy's address begin with http://?)"), "{text}");
+    let text = client("http", b"\x15\x03\x01\x00\x02\x02\x0a");
+    assert!(text.ends_with("as TLS does (should the proxy's address begin with https://?)"), "{text}");
+    let text = client("http", b"\x05\xff");
+    assert!(text.ends_with("as SOCKS5 does (should the proxy's address begin with socks5://?)"), "{text}");
+    let text = client("socks5h", b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    assert!(text.ends_with("as an HTTP proxy does (should its address begin with http://?)"), "{text}");
+    // Behind the proxy it is the server's address again.
+    let text = client("http", b"HTTP/1.1 200 OK\r\n\r\nSSH");
+    assert!(text.ends_with("the peer's bytes are not TLS (should the address be ws?)"), "{text}");
 }

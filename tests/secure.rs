@@ -150,6 +150,53 @@ fn records_that_are_not_tls_end_the_connection() {
     server.join().unwrap();
 }
 
+/// What came whole is given out before the failure behind it is told, also when one read brought both.
+#[test]
+fn whole_messages_come_before_the_failure_of_tls_behind_them() {
+    use std::io::Write;
+    let broken = [&[23, 3, 3, 0, 32][..], &[7; 32]].concat();
+    let alert = vec![21, 3, 3, 0, 2, 2, 40];
+    let ends = [
+        (broken.clone(), Code::Tls),
+        (alert, Code::Tls),
+        (broken[..20].to_vec(), Code::AbnormalTruncated),
+        (Vec::new(), Code::AbnormalTruncated),
+    ];
+    for (end, code) in ends {
+        for sizes in [&[5][..], &[5, 0, 70_000, 5], &[5000, 17_000]] {
+            let (sizes, end) = (sizes.to_vec(), end.clone());
+            let sent = sizes.clone();
+            let (connection, server) = serve(move |mut peer| {
+                // All of it in as few segments as there can be, the last message's own record among them.
+                peer.stream.conn.set_buffer_limit(None);
+                for size in sent {
+                    peer.stream.conn.writer().write_all(&frame(0x82, &vec![9; size])).unwrap();
+                }
+                let mut wire = Vec::new();
+                while peer.stream.conn.wants_write() {
+                    peer.stream.conn.write_tls(&mut wire).unwrap();
+                }
+                wire.extend(end);
+                peer.stream.sock.write_all(&wire).unwrap();
+                let _ = peer.stream.sock.shutdown(Shutdown::Write);
+                let _ = peer.stream.sock.read(&mut [0; 64]);
+            });
+            let mut message = Message::new();
+            for size in sizes {
+                assert_eq!(connection.recv(&mut message, bound()).unwrap(), Outcome::Done, "{code:?} {size}");
+                assert_eq!(message.data().len(), size);
+            }
+            for _ in 0..2 {
+                let failure = connection.recv(&mut message, bound()).unwrap_err();
+                assert_eq!(failure.code(), code, "{failure}");
+                assert!(message.data().is_empty());
+            }
+            drop(connection);
+            server.join().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_receive_that_times_out_inside_a_record_loses_nothing() {
     let (connection, server) = serve(|mut peer| {

@@ -281,7 +281,7 @@ impl Client {
             None => self.tls_config()?,
             Some(options) => self.proxy_tls.get_or_try_init(|| TlsConfig::new(&options))?,
         };
-        Tls::new(config, &Dialer::default().tls, host)
+        Tls::new(config, &Dialer::default().tls, host).map(Tls::with_proxy)
     }
 
     fn start_tls(&self, host: &str) -> Result<Tls, Error> {
@@ -304,13 +304,17 @@ fn call_back(
     tries: &mut Tries,
 ) -> Result<Stream, Error> {
     let begun = now();
-    let connected =
-        callback(to, patience.wait.remaining()).and_then(|fd| Stream::adopt(fd).map_err(|(_, cause)| cause));
+    let connected = callback(to, patience.wait.remaining());
     tries.connect = microseconds(begun.elapsed());
     let failed = |code, cause| Error::from_io(code, "the connect callback failed", cause);
     let error = match connected {
-        Ok(stream) if patience.over().is_none() => return Ok(stream),
-        Ok(_) => Error::new(Code::Timeout, "the time ran out in the connect callback"),
+        Ok(fd) => match Stream::adopt(fd) {
+            Ok(stream) if patience.over().is_none() => return Ok(stream),
+            Ok(_) => Error::new(Code::Timeout, "the time ran out in the connect callback"),
+            Err((_, cause)) => {
+                Error::from_io(Code::Connect, "the connect callback's descriptor is no connected stream socket", &cause)
+            }
+        },
         Err(cause) => match cause.kind() {
             _ if cause.raw_os_error() == Some(libc::ECANCELED) => failed(Code::Cancelled, &cause),
             io::ErrorKind::Interrupted => failed(Code::Interrupted, &cause),

@@ -190,17 +190,37 @@ fn socket(family: libc::c_int) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Whether the descriptor is an open stream socket, and what it is not.
+/// Whether the descriptor is an open stream socket that is or was connected, or is connecting; and what it is not.
 pub(crate) fn check_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let mut kind: libc::c_int = 0;
+    if socket_option(fd, libc::SO_TYPE)? != libc::SOCK_STREAM {
+        return Err(io::Error::from_raw_os_error(libc::EPROTOTYPE));
+    }
+    let mut watch = libc::pollfd { fd: fd.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one entry, which is writable.
+    unsafe { libc::poll(&raw mut watch, 1, 0) };
+    // What was never connected hangs up without an error (tcp(7), unix(7)); a peer that has gone was there.
+    let hangs = watch.revents & libc::POLLHUP != 0 && watch.revents & libc::POLLERR == 0;
+    if socket_option(fd, libc::SO_ACCEPTCONN)? != 0 || (hangs && !has_peer(fd)) {
+        return Err(io::Error::from_raw_os_error(libc::ENOTCONN));
+    }
+    Ok(())
+}
+
+fn has_peer(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: all-zero bytes are a valid address; it is writable, and its length is told.
+    unsafe {
+        let mut address: libc::sockaddr_storage = std::mem::zeroed();
+        let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        libc::getpeername(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) == 0
+    }
+}
+
+fn socket_option(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
     let mut len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option is an int, which is writable, and its length is told.
-    let asked = unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut len)
-    };
-    match asked {
-        0 if kind == libc::SOCK_STREAM => Ok(()),
-        0 => Err(io::Error::from_raw_os_error(libc::EPROTOTYPE)),
+    match unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, (&raw mut value).cast(), &raw mut len) } {
+        0 => Ok(value),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -39,7 +39,7 @@ mod verify;
 mod x509;
 
 pub(crate) use config::TlsConfig;
-use failure::{first_refusal, refusal};
+use failure::{first_refusal, first_refusal_by_proxy, refusal};
 use verify::refused;
 
 /// Where opened bytes go, record by record.
@@ -78,6 +78,8 @@ pub(crate) struct Tls {
     closed: bool,
     close_notify_sent: bool,
     failure: Option<Error>,
+    /// What is made of a failure before anything of the peer's was TLS.
+    first_refusal: fn(&rustls::Error) -> Error,
     /// The TLS that this one is inside of.
     outer: Option<Box<nested::Outer>>,
 }
@@ -107,8 +109,14 @@ impl Tls {
             closed: false,
             close_notify_sent: false,
             failure: None,
+            first_refusal,
             outer: None,
         })
+    }
+
+    /// The same with a proxy.
+    pub(crate) fn with_proxy(self) -> Tls {
+        Tls { first_refusal: first_refusal_by_proxy, ..self }
     }
 
     /// Carries on the handshake, or opens records: takes bytes off `cipher`, puts plaintext into `plain` (about
@@ -295,7 +303,7 @@ impl Tls {
         }
         let (mut end, whole) = next_record(cipher.filled(), self.retained);
         loop {
-            let words = if self.rustls.protocol_version().is_none() { first_refusal } else { refusal };
+            let words = if self.rustls.protocol_version().is_none() { self.first_refusal } else { refusal };
             let UnbufferedStatus { mut discard, state } =
                 self.rustls.process_tls_records(&mut cipher.filled_mut()[..end]);
             let mut step = None;

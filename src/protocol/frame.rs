@@ -187,7 +187,7 @@ fn bad_len(len: u64, size: usize) -> Error {
     let detail = if len > i64::MAX as u64 {
         "a frame's length has its top bit set".to_owned()
     } else {
-        format!("a frame writes its length of {len} bytes in {} bytes, which is not the shortest form", size - 2)
+        format!("a frame writes the length {len} in {} bytes, which is not the shortest form", size - 2)
     };
     violation(Code::ProtocolLength, detail)
 }

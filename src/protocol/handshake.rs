@@ -8,15 +8,12 @@ use std::fmt;
 use tungstenite::handshake::derive_accept_key;
 
 use super::deflate::{self, Agreement};
-use super::http::{Body, Head, HeadParser, base64, basic_authorization};
+use super::http::{Answer, Answered, Head, Peer, base64, basic_authorization};
 use super::redirect::{self, Redirects};
 use crate::dialer::{DeflateOptions, Dialer};
-use crate::error::{Code, Error, Phase, Rejection, quoted};
+use crate::error::{Code, Error, Phase, Rejection, quoted, quoted_address};
 use crate::headers::Headers;
 use crate::target::Target;
-
-/// Interim answers (RFC 9110 15.2) that are skipped before the exchange is given up.
-const MAX_INTERIM: usize = 16;
 
 /// So much is kept of what is no head, to be shown.
 const MAX_RUBBISH: usize = 1024;
@@ -43,10 +40,9 @@ pub(crate) struct Handshake {
     offered: Vec<String>,
     require_subprotocol: bool,
     deflate: DeflateOptions,
-    max_body: usize,
     redirects: Option<Box<Redirects>>,
     told: Told,
-    state: State,
+    answer: Answer,
 }
 
 /// What came, for the transcript.
@@ -59,15 +55,6 @@ pub(crate) struct Told {
     /// The start of what is no head, or of one that is not whole.
     pub(crate) rubbish: Vec<u8>,
     keeps_head: bool,
-}
-
-enum State {
-    /// In a head: all that came since it began, and how many interim ones came before it.
-    Head { came: Vec<u8>, parser: HeadParser, interim: usize },
-    /// Behind the head of a rejection.
-    Body { head: Box<Head>, body: Body },
-    /// The verdict is given.
-    Over,
 }
 
 /// How far the exchange is.
@@ -93,16 +80,20 @@ impl Handshake {
             return Err(Error::new(Code::OptionSubprotocol, "a subprotocol is required but none is offered"));
         }
         let key = base64(&key);
+        let redirects = Redirects::new(target, dialer);
+        let ends_with_head: fn(u16) -> bool = match redirects {
+            Some(_) => |status| status == 101 || redirect::is_redirect(status),
+            None => |status| status == 101,
+        };
         Ok(Handshake {
             request: request(target, dialer, &key, cookies),
             accept: derive_accept_key(key.as_bytes()),
             offered: dialer.subprotocols.clone(),
             require_subprotocol: dialer.require_subprotocol,
             deflate: dialer.deflate,
-            max_body: dialer.max_rejection_body,
-            redirects: Redirects::new(target, dialer),
+            redirects,
             told: Told { keeps_head: dialer.transcript, ..Told::default() },
-            state: State::Head { came: Vec::new(), parser: HeadParser::default(), interim: 0 },
+            answer: Answer::new(Peer::Server, dialer.max_rejection_body, ends_with_head),
         })
     }
 
@@ -123,110 +114,50 @@ impl Handshake {
 
     /// The connection ended: the error that this is, which is the rejection when its head was complete.
     pub(crate) fn eof(&mut self) -> Error {
-        if let Some(rejection) = self.give_up() {
-            return rejection.in_phase(Phase::Handshake);
-        }
-        let text = match &self.state {
-            State::Head { came, .. } if !came.is_empty() => {
-                format!("the server ended the connection inside the head of its answer, after {}", quoted(came))
-            }
-            State::Head { interim: 1.., .. } => "the server ended the connection after an interim answer".to_owned(),
-            _ => "the server ended the connection without an answer".to_owned(),
-        };
+        let error = self.give_up().unwrap_or_else(|| Error::new(Code::HandshakeEof, self.answer.eof()));
         self.end(true);
-        Error::new(Code::HandshakeEof, text).in_phase(Phase::Handshake)
+        error.in_phase(Phase::Handshake)
     }
 
     /// The time ran out: the rejection with as much of its body as came, when its head was complete.
     pub(crate) fn give_up(&mut self) -> Option<Error> {
-        if !self.awaits_body() {
-            return None;
-        }
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Body { head, body } => Some(rejected(*head, body.into_kept())),
-            State::Head { .. } | State::Over => None,
-        }
+        self.answer.give_up().map(|(head, body)| rejected(*head, body))
     }
 
     /// Whether the head of a rejection is complete and its body is awaited (for the phase of a timeout).
     pub(crate) fn awaits_body(&self) -> bool {
-        matches!(self.state, State::Body { .. })
+        self.answer.awaits_body()
     }
 
     /// What came so far, for the transcript.
     pub(crate) fn take_told(&mut self) -> Told {
-        if !matches!(self.state, State::Over) {
-            self.end(true);
-        }
+        self.end(true);
+        self.told.skipped = self.answer.skipped().to_vec();
         std::mem::take(&mut self.told)
     }
 
     fn end(&mut self, has_failed: bool) {
-        if let State::Head { came, .. } = std::mem::replace(&mut self.state, State::Over)
-            && has_failed
-            && self.told.head.is_none()
-        {
+        let came = self.answer.end();
+        if has_failed && self.told.head.is_none() && !came.is_empty() {
             self.told.rubbish = came;
             self.told.rubbish.truncate(MAX_RUBBISH);
         }
     }
 
     fn step(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
-        match &mut self.state {
-            State::Over => Err(Error::new(Code::Internal, "the handshake is over and was fed")),
-            State::Body { body, .. } => {
-                body.feed(bytes);
-                self.body_progress()
-            }
-            State::Head { came, .. } => {
-                came.extend_from_slice(bytes);
-                self.head_progress()
-            }
-        }
-    }
-
-    fn head_progress(&mut self) -> Result<Progress, Error> {
-        let State::Head { came, parser, interim } = &mut self.state else { return Ok(Progress::More) };
-        loop {
-            let Some((head, length)) = parser.parse(came)? else { return Ok(Progress::More) };
-            came.drain(..length);
-            if head.status == 101 {
-                let rest = std::mem::take(came);
+        match (self.answer.feed(bytes)?, &self.redirects) {
+            (Answered::More, _) => Ok(Progress::More),
+            (Answered::Whole { head, body }, _) => Err(rejected(*head, body)),
+            (Answered::Head { head, .. }, Some(redirects)) if head.status != 101 => Err(redirects.judge(*head)),
+            (Answered::Head { head, rest }, _) => {
                 let verdict = self.verify(&head);
                 if verdict.is_err() || self.told.keeps_head {
-                    self.told.head = Some(head.clone());
+                    self.told.head = Some((*head).clone());
                 }
                 let (subprotocol, deflate) = verdict?;
                 let agreed = Agreed { subprotocol: subprotocol.map(Into::into), deflate, headers: head.headers };
-                return Ok(Progress::Done { agreed: Box::new(agreed), rest });
+                Ok(Progress::Done { agreed: Box::new(agreed), rest })
             }
-            // RFC 9110 15.2: interim answers may come unasked for and are skipped.
-            if let Some(redirects) = &self.redirects
-                && redirect::is_redirect(head.status)
-            {
-                return Err(redirects.judge(head));
-            }
-            if head.status >= 200 {
-                let mut body = Body::new(&head, self.max_body);
-                body.feed(came);
-                self.state = State::Body { head: Box::new(head), body };
-                return self.body_progress();
-            }
-            *interim += 1;
-            self.told.skipped.push(head.status);
-            if *interim > MAX_INTERIM {
-                let text =
-                    format!("the server sent more than {MAX_INTERIM} interim answers, the last with {}", head.status);
-                return Err(Error::new(Code::LimitHead, text));
-            }
-            *parser = HeadParser::default();
-        }
-    }
-
-    fn body_progress(&mut self) -> Result<Progress, Error> {
-        match &self.state {
-            State::Body { body, .. } if body.is_over() => Err(self.eof()),
-            _ => Ok(Progress::More),
         }
     }
 
@@ -249,12 +180,7 @@ impl Handshake {
 impl fmt::Debug for Handshake {
     /// The request may hold passwords and cookies: it stays out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Head { .. } => "head",
-            State::Body { .. } => "body",
-            State::Over => "over",
-        };
-        f.debug_struct("Handshake").field("state", &state).finish_non_exhaustive()
+        f.debug_struct("Handshake").field("awaits_body", &self.awaits_body()).finish_non_exhaustive()
     }
 }
 
@@ -374,14 +300,7 @@ fn single<'a>(head: &'a Head, name: &'a str, code: Code) -> Result<&'a [u8], Err
 
 /// A well-formed "no", with what a person can act on.
 fn rejected(head: Head, body: Vec<u8>) -> Error {
-    let mut text = format!("the server answered {}", head.status);
-    if !head.reason.is_empty() {
-        let reason = quoted(head.reason.as_bytes());
-        text = match reason.strip_prefix('"').and_then(|reason| reason.strip_suffix('"')) {
-            Some(plain) if plain == head.reason => format!("{text} {plain}"),
-            _ => format!("{text} {reason}"),
-        };
-    }
+    let mut text = head.told(Peer::Server);
     if let Some(hint) = rejection_hint(&head) {
         text = format!("{text} ({hint})");
     }
@@ -393,9 +312,8 @@ fn rejection_hint(head: &Head) -> Option<String> {
     let field = |name| head.headers.all(name).collect::<Vec<_>>().join(&b", "[..]);
     let (what, value) = match head.status {
         301 | 302 | 303 | 307 | 308 => {
-            // A location's query may hold a secret.
-            let location = field("location");
-            ("it points to", location.split(|&byte| byte == b'?').next().unwrap_or_default().to_vec())
+            let locations = head.headers.all("location").map(quoted_address).collect::<Vec<_>>().join(", ");
+            return (!locations.is_empty()).then(|| format!("it points to {locations}"));
         }
         401 => ("it asks for", field("www-authenticate")),
         407 => ("a proxy asks for", field("proxy-authenticate")),

@@ -5,11 +5,14 @@
 //! grants them and nowhere else: a line may end with LF alone (2.2), a field may be folded (5.2), a reason may be
 //! missing (4). Everything else that is off the grammar is an error, as soon as the line that shows it is complete.
 
+mod answer;
 mod body;
 
-pub(crate) use body::Body;
+pub(crate) use answer::{Answer, Answered};
+use body::Body;
 
 use crate::error::{Code, Error, quoted};
+pub(crate) use crate::headers::base64;
 use crate::headers::{Headers, is_token};
 
 /// The most that one head may have, from its first byte to its empty line.
@@ -17,6 +20,14 @@ pub(crate) const MAX_HEAD: usize = 64 * 1024;
 
 /// The most fields that one head may have.
 pub(crate) const MAX_FIELDS: usize = 256;
+
+/// Whose answer it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Peer {
+    #[default]
+    Server,
+    Proxy,
+}
 
 /// The head of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +42,7 @@ pub(crate) struct Head {
 /// Reads one head. It remembers how far it has looked, so a dribbled head costs what a whole one costs.
 #[derive(Debug, Default)]
 pub(crate) struct HeadParser {
+    peer: Peer,
     /// Where the first line begins that is not complete yet.
     line: usize,
     /// Up to where no line end was found.
@@ -40,12 +52,41 @@ pub(crate) struct HeadParser {
     fields: usize,
 }
 
+impl Peer {
+    /// Who it is in a sentence.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Peer::Server => "server",
+            Peer::Proxy => "proxy",
+        }
+    }
+}
+
+impl Head {
+    /// The sentence that tells a "no": `the server answered 403 Forbidden`.
+    pub(crate) fn told(&self, peer: Peer) -> String {
+        let mut text = format!("the {} answered {}", peer.name(), self.status);
+        if !self.reason.is_empty() {
+            // Quotes only where there is something to be quoted.
+            let reason = quoted(self.reason.as_bytes());
+            let is_plain = reason.len() == self.reason.len() + 2;
+            text = format!("{text} {}", if is_plain { &self.reason } else { &reason });
+        }
+        text
+    }
+}
+
 impl HeadParser {
+    /// For a head of that peer's.
+    pub(crate) fn new(peer: Peer) -> HeadParser {
+        HeadParser { peer, ..HeadParser::default() }
+    }
+
     /// Looks at `bytes`, all that came since the head began: `None` while the head is incomplete, else the head and
     /// its length. The verdict depends on the bytes, not on the portions that they came in.
     pub(crate) fn parse(&mut self, bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
         if self.lines == 0 {
-            check_start(bytes)?;
+            check_start(bytes, self.peer)?;
         }
         let within = &bytes[..bytes.len().min(MAX_HEAD)];
         while let Some(at) = within[self.looked..].iter().position(|&byte| byte == b'\n') {
@@ -104,29 +145,17 @@ pub(crate) fn basic_authorization(user: &[u8], password: &[u8]) -> String {
     format!("Basic {}", base64(&[user, b":", password].concat()))
 }
 
-/// RFC 4648 4.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= group.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
 /// What speaks no HTTP is known by its first bytes, and may never send an empty line.
-fn check_start(bytes: &[u8]) -> Result<(), Error> {
+fn check_start(bytes: &[u8], peer: Peer) -> Result<(), Error> {
     const START: &[u8] = b"HTTP/";
     let known = bytes.len().min(START.len());
     if bytes[..known] == START[..known] {
         return Ok(());
     }
-    let hint = match bytes[0] {
-        0x15 | 0x16 => ", as TLS does (should the address be wss?)",
+    let hint = match (bytes[0], peer) {
+        (0x15 | 0x16, Peer::Server) => ", as TLS does (should the address be wss?)",
+        (0x15 | 0x16, Peer::Proxy) => ", as TLS does (should the proxy's address begin with https://?)",
+        (5, Peer::Proxy) => ", as SOCKS5 does (should the proxy's address begin with socks5://?)",
         _ => "",
     };
     let text = format!("the answer is not HTTP: it begins with {}{hint}", quoted(first_line(bytes)));

@@ -195,7 +195,9 @@ impl Socks5 {
             0x15 | 0x16 => ", as TLS does",
             _ => "",
         };
-        let text = format!("the proxy's answer is not SOCKS5: it begins with {}{hint}", quoted(&self.came));
+        // Once it was told user and password it may be these that it says.
+        let shown = if self.state == State::Method { &self.came[..] } else { &self.came[..1] };
+        let text = format!("the proxy's answer is not SOCKS5: it begins with {}{hint}", quoted(shown));
         Err(Error::new(Code::ProxyAnswer, text))
     }
 

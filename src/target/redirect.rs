@@ -6,7 +6,7 @@
 use url::Url;
 
 use super::{Scheme, Target};
-use crate::error::{Code, Error, quoted};
+use crate::error::{Code, Error, quoted_address};
 
 /// The target that `location` names, seen from `base`.
 pub(super) fn resolve(base: &Target, location: &[u8]) -> Result<Target, Error> {
@@ -78,11 +78,8 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     known.then_some((scheme, rest))
 }
 
-/// Quotes no query, in which tokens travel, and nothing that may be a password.
 fn bad(location: &[u8], what: &str) -> Error {
-    let shown = location.split(|byte| b"?#".contains(byte)).next().unwrap_or_default();
-    let shown = shown.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
-    Error::new(Code::RedirectLocation, format!("the server redirects to {}, which {what}", quoted(shown)))
+    Error::new(Code::RedirectLocation, format!("the server redirects to {}, which {what}", quoted_address(location)))
 }
 
 #[cfg(test)]

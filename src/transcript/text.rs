@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{Attempt, CHECKS, Certificate, Hop, Tried};
+use super::secrets::Secrets;
+use super::{Answer, Attempt, CHECKS, Certificate, Hop, Tried};
 
 /// The widest line.
 const WIDTH: usize = 100;
@@ -11,42 +12,39 @@ const WIDTH: usize = 100;
 /// So many lines of a rejection's body are shown.
 const BODY_LINES: usize = 12;
 
-/// What a field's name has in it when its value is nobody's business.
-const SECRET: &[&str] = &["auth", "cookie", "token", "secret", "password", "api-key", "apikey", "session"];
-
-/// Fields that look so and are no secrets.
-const PUBLIC: &[&str] = &["www-authenticate", "proxy-authenticate"];
-
 /// All hops, one below the other.
 pub(super) fn all(hops: &[Arc<Hop>]) -> String {
     let mut text = String::new();
+    let secrets = super::secrets_of(hops);
     for (n, hop) in hops.iter().enumerate() {
         if n > 0 {
             text.push_str("\n\n");
         }
         if hops.len() > 1 {
-            line(&mut text, &format!("[{}/{}] {}", n + 1, hops.len(), hop.url));
+            // Where it was led to is what a server said.
+            let url = if n > 0 { printable(&secrets.hide(hop.url.as_bytes())) } else { hop.url.clone() };
+            line(&mut text, &format!("[{}/{}] {url}", n + 1, hops.len()));
         } else {
             line(&mut text, &hop.url);
         }
-        phases(&mut text, hop);
+        phases(&mut text, hop, &secrets);
         if !hop.asked_proxy.is_empty() {
             text.push('\n');
-            request(&mut text, &hop.asked_proxy);
+            request(&mut text, &hop.asked_proxy, &secrets);
         }
         if !hop.request.is_empty() {
             text.push('\n');
-            request(&mut text, &hop.request);
+            request(&mut text, &hop.request, &secrets);
         }
-        answer(&mut text, hop);
-        checks(&mut text, hop);
-        verdict(&mut text, hop);
+        answer(&mut text, hop, &secrets);
+        checks(&mut text, hop, &secrets);
+        verdict(&mut text, hop, &secrets);
     }
     text
 }
 
 /// The phases with their times.
-fn phases(text: &mut String, hop: &Hop) {
+fn phases(text: &mut String, hop: &Hop, secrets: &Secrets) {
     let (tries, times) = (&hop.tries, &hop.times);
     text.push('\n');
     if hop.is_brought {
@@ -76,9 +74,11 @@ fn phases(text: &mut String, hop: &Hop) {
         phase(text, "TLS", times.tls, "");
     }
     if times.handshake > 0 {
+        let told =
+            |answer: &Answer| format!("{} {}", answer.status, printable(&secrets.line(answer.reason.as_bytes())));
         let what = match (&hop.answer, hop.skipped.len()) {
-            (Some(answer), 0) => format!("{} {}", answer.status, answer.reason),
-            (Some(answer), n) => format!("{} {}, behind {n} interim", answer.status, answer.reason),
+            (Some(answer), 0) => told(answer),
+            (Some(answer), n) => format!("{}, behind {n} interim", told(answer)),
             (None, _) => String::new(),
         };
         phase(text, "upgrade", times.handshake, &what);
@@ -118,7 +118,7 @@ fn duration(us: u32) -> String {
     }
 }
 
-fn request(text: &mut String, bytes: &[u8]) {
+fn request(text: &mut String, bytes: &[u8], secrets: &Secrets) {
     for (n, one) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let one = one.strip_suffix(b"\r").unwrap_or(one);
         if one.is_empty() {
@@ -126,30 +126,30 @@ fn request(text: &mut String, bytes: &[u8]) {
         }
         let colon = one.iter().position(|&byte| byte == b':').filter(|_| n > 0);
         let shown = match colon {
-            Some(at) => field(&String::from_utf8_lossy(&one[..at]), one[at + 1..].trim_ascii()),
+            Some(at) => field(&String::from_utf8_lossy(&one[..at]), one[at + 1..].trim_ascii(), secrets),
             None => printable(one),
         };
         line(text, &format!("  > {shown}"));
     }
 }
 
-fn answer(text: &mut String, hop: &Hop) {
+fn answer(text: &mut String, hop: &Hop, secrets: &Secrets) {
     for status in &hop.skipped {
         line(text, &format!("\n  < HTTP/1.1 {status}, interim, skipped"));
     }
     if let Some(answer) = &hop.answer {
-        line(text, &format!("\n  < HTTP/1.1 {} {}", answer.status, printable(answer.reason.as_bytes())));
+        line(text, &format!("\n  < HTTP/1.1 {} {}", answer.status, printable(&secrets.line(answer.reason.as_bytes()))));
         for (name, value) in answer.headers.iter() {
-            line(text, &format!("  < {}", field(name, value)));
+            line(text, &format!("  < {}", field(name, value, secrets)));
         }
-        body(text, &answer.body);
+        body(text, &answer.body, secrets);
     } else if !hop.rubbish.is_empty() {
         text.push('\n');
-        body(text, &hop.rubbish);
+        body(text, &hop.rubbish, secrets);
     }
 }
 
-fn body(text: &mut String, bytes: &[u8]) {
+fn body(text: &mut String, bytes: &[u8], secrets: &Secrets) {
     if bytes.is_empty() {
         return;
     }
@@ -157,7 +157,7 @@ fn body(text: &mut String, bytes: &[u8]) {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let mut lines = bytes.split(|&byte| byte == b'\n');
     for one in lines.by_ref().take(BODY_LINES) {
-        line(text, &format!("  < {}", printable(one.strip_suffix(b"\r").unwrap_or(one))));
+        line(text, &format!("  < {}", printable(&secrets.line(one.strip_suffix(b"\r").unwrap_or(one)))));
     }
     let more = lines.count();
     if more > 0 {
@@ -166,7 +166,7 @@ fn body(text: &mut String, bytes: &[u8]) {
 }
 
 /// Each check with its verdict and the section that commands it.
-fn checks(text: &mut String, hop: &Hop) {
+fn checks(text: &mut String, hop: &Hop, secrets: &Secrets) {
     let failed_at = match &hop.failed {
         None => CHECKS.len(),
         Some(failed) => match failed.check {
@@ -182,13 +182,13 @@ fn checks(text: &mut String, hop: &Hop) {
             std::cmp::Ordering::Equal => "FAILED",
             std::cmp::Ordering::Greater => "-",
         };
-        let seen = if n <= failed_at { seen(hop, n) } else { String::new() };
+        let seen = if n <= failed_at { seen(hop, n, secrets) } else { String::new() };
         line(text, &format!("  {verdict:<6}  {what:<34} {section:<15} {seen}"));
     }
 }
 
 /// What the answer says where a check looks.
-fn seen(hop: &Hop, check: usize) -> String {
+fn seen(hop: &Hop, check: usize, secrets: &Secrets) -> String {
     let Some(answer) = &hop.answer else { return String::new() };
     let name = match check {
         1 => return answer.status.to_string(),
@@ -199,19 +199,17 @@ fn seen(hop: &Hop, check: usize) -> String {
         _ => return String::new(),
     };
     let values: Vec<&[u8]> = answer.headers.all(name).collect();
-    if values.is_empty() { "none".to_owned() } else { printable(&values.join(&b", "[..])) }
+    if values.is_empty() { "none".to_owned() } else { printable(&secrets.line(&values.join(&b", "[..]))) }
 }
 
-fn verdict(text: &mut String, hop: &Hop) {
+fn verdict(text: &mut String, hop: &Hop, secrets: &Secrets) {
     text.push('\n');
     match &hop.failed {
         None => line(text, "  open"),
         Some(failed) => {
-            let sentence = if failed.phase.is_empty() {
-                failed.sentence.clone()
-            } else {
-                format!("{}: {}", failed.phase, failed.sentence)
-            };
+            let reason = hop.answer.as_ref().map_or("", |answer| &answer.reason);
+            let sentence = secrets.hide_quoted(&failed.sentence, reason);
+            let sentence = if failed.phase.is_empty() { sentence } else { format!("{}: {sentence}", failed.phase) };
             wrapped(text, &sentence);
         }
     }
@@ -234,33 +232,8 @@ fn wrapped(text: &mut String, sentence: &str) {
 }
 
 /// A header field, its value masked when it is a secret.
-fn field(name: &str, value: &[u8]) -> String {
-    format!("{name}: {}", masked(name, value))
-}
-
-fn masked(name: &str, value: &[u8]) -> String {
-    let lower = name.to_ascii_lowercase();
-    if PUBLIC.contains(&lower.as_str()) || !SECRET.iter().any(|secret| lower.contains(secret)) {
-        return printable(value);
-    }
-    let value = printable(value);
-    match lower.as_str() {
-        // What attributes a cookie has is worth knowing.
-        "set-cookie" => match value.split_once(';') {
-            Some((pair, attributes)) => format!("{};{attributes}", cookie(pair)),
-            None => cookie(&value),
-        },
-        "cookie" => value.split(';').map(|pair| cookie(pair.trim())).collect::<Vec<_>>().join("; "),
-        "authorization" | "proxy-authorization" => match value.split_once(' ') {
-            Some((scheme, _)) => format!("{scheme} ***"),
-            None => "***".to_owned(),
-        },
-        _ => "***".to_owned(),
-    }
-}
-
-fn cookie(pair: &str) -> String {
-    pair.split_once('=').map_or_else(|| "***".to_owned(), |(name, _)| format!("{name}=***"))
+fn field(name: &str, value: &[u8], secrets: &Secrets) -> String {
+    format!("{name}: {}", printable(&secrets.field(name, value)))
 }
 
 fn printable(bytes: &[u8]) -> String {

@@ -15,6 +15,16 @@ pub(super) fn first_refusal(cause: &Cause) -> Error {
     }
 }
 
+/// The same where the peer is a proxy: then it is the proxy's address that says TLS, whatever the server's does.
+pub(super) fn first_refusal_by_proxy(cause: &Cause) -> Error {
+    match cause {
+        Cause::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            Error::new(Code::Tls, "the proxy's bytes are not TLS (should the proxy's address begin with http://?)")
+        }
+        cause => refusal(cause),
+    }
+}
+
 /// The failure that `cause` is.
 pub(super) fn refusal(cause: &Cause) -> Error {
     match cause {

@@ -166,9 +166,13 @@ fn hostile_answers_are_told_apart() {
     for (answer, code, says) in [
         (&b""[..], Code::ProxyEof, "without an answer"),
         (b"HTTP/1.1 200 OK\r\nX", Code::ProxyEof, "inside the head of its answer, after \"HTTP/1.1 200 OK"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n", Code::ProxyEof, "without an answer"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", Code::ProxyEof, "after an interim answer"),
         (b"SSH-2.0-x\r\n", Code::ProxyAnswer, "is not HTTP: it begins with \"SSH-2.0-x\""),
-        (b"\x15\x03\x01\x00\x02\x02\x0a", Code::ProxyAnswer, "as TLS does"),
+        (
+            b"\x15\x03\x01\x00\x02\x02\x0a",
+            Code::ProxyAnswer,
+            "as TLS does (should the proxy's address begin with https",
+        ),
         (b"\x05\xff", Code::ProxyAnswer, "is not HTTP"),
         (b"HTTP/2 200\r\n\r\n", Code::ProxyAnswer, "version is \"HTTP/2\""),
         (b"HTTP/1.1 2xx OK\r\n\r\n", Code::ProxyAnswer, "no status of three digits"),

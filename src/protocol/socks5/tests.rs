@@ -172,3 +172,14 @@ fn hostile_answers_are_told_apart() {
         assert_eq!(socks.feed(b"\x05").unwrap_err().code(), Code::Internal);
     }
 }
+
+#[test]
+fn a_proxy_that_says_back_the_password_is_not_quoted() {
+    let credentials = credentials();
+    for answer in [&b"\x05\x02\x01\x00\x01\x04user\x04pass"[..], b"\x05\x02\x01\x00\x70ass"] {
+        let error = failure(Some(&credentials), answer);
+        assert_eq!(error.code(), Code::ProxyAnswer);
+        let text = error.to_string();
+        assert!(!text.contains("user") && !text.contains("ass"), "{text}");
+    }
+}

@@ -129,7 +129,7 @@ fn a_length_is_in_its_shortest_form() {
     for len in [0u16, 1, 124, 125] {
         let bytes = [&[0x82, 126][..], &len.to_be_bytes(), &[0; 125]].concat();
         let (sentence, seen_at) = fails(&bytes, Code::ProtocolLength, 1002);
-        let expected = format!("a frame writes its length of {len} bytes in 2 bytes, which is not the shortest form");
+        let expected = format!("a frame writes the length {len} in 2 bytes, which is not the shortest form");
         assert_eq!((sentence, seen_at), (expected, 4));
     }
     for len in [0u64, 125, 126, 65535] {
