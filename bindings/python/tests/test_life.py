@@ -19,6 +19,7 @@ from conftest import upgrade
 from test_names import echo_back, peer  # noqa: F401: a fixture
 
 import wsdial
+import wsdial.aio
 from wsdial import _servicing
 
 FAST = {"ping_interval": 0.2, "ping_timeout": 0.5, "close_timeout": 0.2}
@@ -424,3 +425,95 @@ def test_the_terminal_program_on_a_terminal(echo):
     until(b"closed: 1000")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 if hasattr(os, "waitstatus_to_exitcode") else True
     os.close(terminal)
+
+
+def test_a_connection_collected_where_the_servicer_is_locked(echo):
+    """Any allocation may set off a collection, in the middle of the servicer's own lines too: that is no deadlock."""
+    done = run(
+        f"""
+        import warnings, wsdial
+        from wsdial import _servicing
+        warnings.simplefilter("ignore")
+        for _ in range(3):
+            ws = wsdial.connect({echo.ws!r})
+            with _servicing.servicer()._lock:
+                del ws
+        assert not _servicing.servicer()._seats
+        with wsdial.connect({echo.ws!r}) as ws:
+            ws.send("on")
+            print(ws.recv(timeout=5))
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", "")
+
+
+def test_a_connection_whose_construction_fails_is_freed_once(echo):
+    class Failing(wsdial.ClientConnection):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords)
+            raise LookupError("no")
+
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            with pytest.raises(LookupError):
+                wsdial.connect(echo.ws, create_connection=Failing)
+            gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"create_connection": 5},
+        {"logger": 5},
+        {"sock": 5},
+        {"open_timeout": "1"},
+        {"close_timeout": []},
+        {"ping_interval": "1"},
+        {"ping_timeout": []},
+        {"max_size": 1.5},
+        {"max_size": "1"},
+        {"max_queue": 1.5},
+        {"additional_headers": 5},
+        {"additional_headers": "X: 1"},
+        {"subprotocols": 1},
+        {"proxy": 5},
+        {"origin": 1},
+    ],
+)
+@pytest.mark.parametrize("connect", [wsdial.connect, wsdial.aio.connect])
+def test_a_keyword_of_a_wrong_type_is_told_before_anything_is_sent(connect, keywords):
+    with pytest.raises(TypeError) as told:
+        connect("ws://127.0.0.1:1", **keywords)
+    assert type(told.value) is TypeError
+
+
+def test_an_ssl_that_is_none_is_told(echo):
+    for connect in (wsdial.connect, wsdial.aio.connect):
+        with pytest.raises(TypeError, match="SSLContext"):
+            connect(echo.wss, ssl=5)
+
+
+@pytest.mark.parametrize("frame", [b"\x83\x00", b"\x81\x01\xff", b"\x82\x0b" + bytes(11)])
+def test_no_close_frame_came_where_we_ended_it(serve, frame):
+    """The code that we sent for a violation is not the server's."""
+    with wsdial.connect(
+        serve(lambda stream, request: stream.sendall(upgrade(request) + frame)), max_size=10, compression=None
+    ) as ws:
+        with pytest.raises(wsdial.ConnectionClosedError) as ended:
+            ws.recv(timeout=5)
+        assert ended.value.rcvd is None
+        assert ended.value.sent is not None
+        assert (ws.close_code, ws.close_reason) == (1006, "")
+
+
+def test_close_code_zero_is_not_sendable(echo):
+    with wsdial.connect(echo.ws) as ws:
+        with pytest.raises(wsdial.exceptions.ProtocolError):
+            ws.close(0)
+        with pytest.raises(TypeError):
+            ws.close("1000")
+        ws.send("on")
+        assert ws.recv(timeout=5) == "on"

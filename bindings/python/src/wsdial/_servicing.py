@@ -46,7 +46,9 @@ class Servicer:
     """The thread and what it watches. All methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant: a collection, which any line may set off, and a signal's handler can end a connection in a thread
+        # that holds it. So what is found here may be gone a line later.
+        self._lock = threading.RLock()
         self._epoll = select.epoll()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -77,9 +79,12 @@ class Servicer:
     def remove(self, fd: int) -> None:
         """Watches it no longer; before its descriptor is closed."""
         with self._lock:
+            self._parked.pop(fd, None)
             if self._seats.pop(fd, None) is None:
                 return
-            self._parked.pop(fd, None)
+            self._forget(fd)
+
+    def _forget(self, fd: int) -> None:
         try:
             self._epoll.unregister(fd)
         except (OSError, ValueError):
@@ -187,7 +192,10 @@ class Servicer:
         """Whether a parked connection still has a receiver."""
         connection = seat.connection()
         if connection is None:
-            self.remove(seat.fd)
+            with self._lock:
+                # Its descriptor may be another connection's by now.
+                if self._parked.get(seat.fd) is seat:
+                    del self._parked[seat.fd]
             return
         if connection._entered != seat.seen:
             seat.seen, seat.looks = connection._entered, 0
@@ -218,10 +226,7 @@ class Servicer:
             if wants == 0:
                 self._seats.pop(seat.fd, None)
                 self._parked.pop(seat.fd, None)
-                try:
-                    self._epoll.unregister(seat.fd)
-                except (OSError, ValueError):
-                    pass
+                self._forget(seat.fd)
                 return
             self._schedule(seat, connection._due())
             self._parked.pop(seat.fd, None)

@@ -8,6 +8,7 @@ wsdial.h, and says the library's sentence, which has the host and the phase in i
 from __future__ import annotations
 
 import ctypes
+import operator
 from ctypes import byref, c_size_t, c_void_p
 from typing import Any, TypeVar
 
@@ -295,6 +296,15 @@ def closed(handle: Any, sent: Close | None, result: int = _lib.CLOSED, error: c_
     exception = _tell(ConnectionClosedError(None, sent), result, said)
     exception.__cause__ = _cause(result, number, said)
     return exception
+
+
+def sendable(code: Any) -> int:
+    """A close code as a number; which numbers may be sent is for the library to say, to which 0 is none at all."""
+    number = operator.index(code)
+    if number == 0:
+        said = "close code 0 is not one of 1000 to 1003, 1007 to 1014 and 3000 to 4999"
+        raise _tell(_NotSendable(said), E_USAGE_CONTROL[0], said)
+    return number
 
 
 def close_received(handle: Any) -> Close | None:

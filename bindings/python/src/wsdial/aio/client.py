@@ -19,6 +19,8 @@ from ..options import (
     Address,
     Options,
     c_text,
+    check_duration,
+    check_kinds,
     dialer_for,
     parse_uri,
     proxy_of_environment,
@@ -118,6 +120,9 @@ class connect:
 
             self._ssl = ssl.create_default_context()
         self._server_hostname = kwargs.pop("server_hostname", None)
+        for what, seconds in (("open_timeout", open_timeout), ("close_timeout", close_timeout)):
+            check_duration(seconds, what)
+        check_kinds(create_connection=create_connection, logger=logger, sock=kwargs.get("sock"), ssl=self._ssl)
         self._options = Options(
             origin=origin,
             extensions=extensions,
@@ -205,7 +210,11 @@ class connect:
                         uri = target
         except (TimeoutError, asyncio.TimeoutError) as error:
             raise TimeoutError("timed out during opening handshake") from error
-        return self._create_connection(wire, request_of(uri, self._options), self._logger)
+        try:
+            return self._create_connection(wire, request_of(uri, self._options), self._logger)
+        except BaseException:
+            wire.drop()
+            raise
 
     @property
     def _fixed(self) -> str | None:
