@@ -150,6 +150,9 @@ class InvalidMethod(InvalidHandshake):
         super().__init__(method)
         self.method = method
 
+    def _said(self) -> str:
+        return f"unsupported HTTP method: {self.method}"
+
 
 class InvalidProtocol(InvalidHandshake):
     """Of servers: never raised here."""
@@ -157,6 +160,9 @@ class InvalidProtocol(InvalidHandshake):
     def __init__(self, protocol: str) -> None:
         super().__init__(protocol)
         self.protocol = protocol
+
+    def _said(self) -> str:
+        return f"unsupported HTTP version: {self.protocol}"
 
 
 class InvalidStatus(InvalidHandshake):
@@ -216,6 +222,9 @@ class DuplicateParameter(NegotiationError):
         super().__init__(name)
         self.name = name
 
+    def _said(self) -> str:
+        return f"duplicate parameter: {self.name}"
+
 
 class InvalidParameterName(NegotiationError):
     """An extension has a parameter that it does not know."""
@@ -224,6 +233,9 @@ class InvalidParameterName(NegotiationError):
         super().__init__(name)
         self.name = name
 
+    def _said(self) -> str:
+        return f"invalid parameter name: {self.name}"
+
 
 class InvalidParameterValue(NegotiationError):
     """An extension's parameter has a value that it must not have."""
@@ -231,6 +243,11 @@ class InvalidParameterValue(NegotiationError):
     def __init__(self, name: str, value: str | None) -> None:
         super().__init__(name, value)
         self.name, self.value = name, value
+
+    def _said(self) -> str:
+        if self.value:
+            return f"invalid value for parameter {self.name}: {self.value}"
+        return f"{'missing' if self.value is None else 'empty'} value for parameter {self.name}"
 
 
 class ProtocolError(WebSocketException):

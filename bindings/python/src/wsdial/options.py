@@ -337,6 +337,13 @@ def parse_uri(uri: str) -> Address:
     return Address(secure, host, port or (443 if secure else 80), path, user_info if at else "")
 
 
+def unix_socket_of(uri: str) -> tuple[str, str]:
+    """The socket of a ``ws+unix`` address, and what to ask there for; whether they can be is for the library to say."""
+    rest = uri.partition(":")[2]
+    path, _, target = (rest[2:] if rest.startswith("//") else rest).partition(":")
+    return os.fsdecode(urllib.parse.unquote_to_bytes(path)), target if target.startswith("/") else "/" + target
+
+
 def redirected(uri: str, exception: BaseException, options: Options, *, fixed: str | None = None) -> str | None:
     """Where an answer sends us, or ``None`` when it is no redirect; credentials are dropped on the way to another origin.
 
