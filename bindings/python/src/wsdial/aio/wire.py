@@ -294,6 +294,9 @@ class Wire(Carrier):
         self.cause = self.cause or exc
         if self.transport is not None:
             self.addresses = {which: self.transport.get_extra_info(which) for which in ("sockname", "peername")}
+            if self.copies:
+                # That of asyncio's TLS warns before 3.11 unless it was told to close, however it ended.
+                self.transport.close()
         self.transport = None
         self.lost = True
         self.loan = self.backlog = 0
