@@ -7,6 +7,7 @@ import os
 import pickle
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -87,6 +88,31 @@ def test_servicing_can_be_turned_off(impatient):
     uri, ended = impatient
     with wsdial.connect(uri, servicing=False, close_timeout=0.1):
         assert ended.get(timeout=10) != 1000
+
+
+def test_a_violation_behind_the_first_message_comes_after_its_answer(serve, monkeypatch):
+    """The servicer reads nothing ahead for a program that has only just dialed."""
+    monkeypatch.setattr(_servicing, "TICK", 5)
+    dialed = threading.Event()
+    answers: queue.Queue[int] = queue.Queue()
+
+    def script(stream, request):
+        stream.sendall(upgrade(request))
+        dialed.wait(10)
+        stream.sendall(b"\x81\x05hello\xc1\x00")
+        for size in (11, 8):
+            answers.put(stream.recv(size, socket.MSG_WAITALL)[0])
+
+    with wsdial.connect(serve(script), close_timeout=1) as ws:
+        dialed.set()
+        end = time.monotonic() + 5
+        while ws._fd not in _servicing.servicer()._parked:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        ws.send(ws.recv(timeout=10))
+        with pytest.raises(wsdial.ConnectionClosedError):
+            ws.recv(timeout=10)
+    assert [answers.get(timeout=10) for _ in range(2)] == [0x81, 0x88]
 
 
 def test_one_servicing_thread_for_all(echo):

@@ -5,6 +5,9 @@ It waits in one epoll. A connection is in one of three conditions: *armed*, nobo
 watched; *parked*, somebody was found to receive, and a look every :data:`TICK` seconds tells when nobody has for that long;
 *asleep*, somebody has been in the same ``recv`` for two looks, who says so on leaving (:meth:`Servicer.wake`). A busy
 receiver therefore costs a look now and then, an idle process nothing.
+
+Whoever has just dialed, or just left ``recv`` with a message, has a TICK to go on: what is read ahead for a program may be
+a violation, and the end that it makes of the connection would come before the answer to the message in front of it.
 """
 
 from __future__ import annotations
@@ -32,12 +35,14 @@ TICK = 0.2
 class _Seat:
     """A connection's place here."""
 
-    __slots__ = ("connection", "due", "fd", "looks", "seen")
+    __slots__ = ("connection", "due", "fd", "looks", "seen", "since")
 
     def __init__(self, connection: ClientConnection, fd: int) -> None:
         self.connection = weakref.ref(connection)
         self.fd = fd
         self.due = 0.0
+        #: When the program was last seen to have it in hand.
+        self.since = time.monotonic()
         self.seen = 0
         self.looks = 0
 
@@ -160,7 +165,7 @@ class Servicer:
             for fd in woken:
                 seat = self._seats.get(fd)
                 if seat is not None:
-                    seat.looks = 0
+                    seat.looks, seat.since = 0, time.monotonic()
                     self._parked[fd] = seat
 
     def _meet_deadlines(self) -> None:
@@ -178,7 +183,7 @@ class Servicer:
         connection = seat.connection() if seat else None
         if seat is None or connection is None:
             return
-        if connection._inside or connection._entered != seat.seen:
+        if connection._inside or connection._entered != seat.seen or self._is_new(seat):
             seat.seen, seat.looks = connection._entered, 0
             with self._lock:
                 if seat.fd in self._seats:
@@ -201,7 +206,8 @@ class Servicer:
             seat.seen, seat.looks = connection._entered, 0
             return
         if not connection._inside:
-            self._service(seat, connection)
+            if not self._is_new(seat):
+                self._service(seat, connection)
             return
         seat.looks += 1
         if seat.looks >= 2:
@@ -210,6 +216,9 @@ class Servicer:
             if connection._inside and connection._entered == seat.seen:
                 with self._lock:
                     self._parked.pop(seat.fd, None)
+
+    def _is_new(self, seat: _Seat) -> bool:
+        return time.monotonic() - seat.since < TICK
 
     def _service(self, seat: _Seat, connection: ClientConnection) -> None:
         """Does what is to be done now, and says what to watch for next."""

@@ -164,6 +164,7 @@ class ClientConnection:
         if wire.waiter is not None or not queue:
             await wire.message()
         message: Data = queue.popleft()
+        wire.answering = True
         if wire.reading_paused:
             wire.maybe_resume()
         if decode is None or decode == isinstance(message, str):
@@ -179,6 +180,7 @@ class ClientConnection:
                 if wire.waiter is not None or not queue:
                     await wire.message()
                 message = queue.popleft()
+                wire.answering = True
                 if wire.reading_paused:
                     wire.maybe_resume()
                 yield message
