@@ -173,6 +173,59 @@ def test_violations(frames, close_code, error_code):
     run(main())
 
 
+def test_a_violation_behind_a_message_that_is_being_answered(monkeypatch):
+    """What ends the connection is met after the answer, though it came while whoever receives had the message in hand."""
+    monkeypatch.setattr("wsdial.aio.wire.SOON", 5)
+
+    async def main():
+        received, written, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        answers = []
+
+        async def script(reader, writer, request):
+            writer.write(upgrade(request) + frame(1, b"before"))
+            await received.wait()
+            writer.write(b"\xc1\x00")
+            written.set()
+            answers.append((await reader.readexactly(6 + len("before")))[0])
+            answers.append((await reader.readexactly(8))[0])
+            answered.set()
+
+        async with scripted(script) as uri, wsdial.aio.connect(uri) as ws:
+            # A task of its own receives, as `wait_for` has one before 3.12: the answer is a few turns of the loop later.
+            message = await asyncio.create_task(ws.recv())
+            received.set()
+            await written.wait()
+            while not ws._wire.more:
+                await asyncio.sleep(0)
+            await ws.send(message)
+            with pytest.raises(wsdial.exceptions.ConnectionClosedError) as caught:
+                await ws.recv()
+            assert caught.value.error_code == -601
+            await asyncio.wait_for(answered.wait(), 2)
+            assert answers == [0x81, 0x88]
+
+    run(main())
+
+
+def test_a_violation_is_met_though_nobody_answers():
+    async def script(reader, writer, request):
+        writer.write(upgrade(request) + frame(1, b"before"))
+        await reader.readexactly(6)
+        writer.write(b"\xc1\x00")
+        ended.set_result((await reader.readexactly(8))[0])
+
+    async def main():
+        nonlocal ended
+        ended = asyncio.get_running_loop().create_future()
+        async with scripted(script) as uri, wsdial.aio.connect(uri) as ws:
+            assert await ws.recv() == "before"
+            await ws.send("")
+            assert await asyncio.wait_for(ended, 2) == 0x88
+
+    ended = None
+    run(main())
+
+
 def test_a_message_behind_the_answer_and_a_close_in_one_segment():
     async def script(reader, writer, request):
         writer.write(upgrade(request) + frame(1, b"a") + frame(2, b"b") + frame(8, b"\x03\xe8done"))

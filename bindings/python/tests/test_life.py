@@ -7,6 +7,7 @@ import os
 import pickle
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ from conftest import upgrade
 from test_names import echo_back, peer  # noqa: F401: a fixture
 
 import wsdial
+import wsdial.aio
 from wsdial import _servicing
 
 FAST = {"ping_interval": 0.2, "ping_timeout": 0.5, "close_timeout": 0.2}
@@ -86,6 +88,31 @@ def test_servicing_can_be_turned_off(impatient):
     uri, ended = impatient
     with wsdial.connect(uri, servicing=False, close_timeout=0.1):
         assert ended.get(timeout=10) != 1000
+
+
+def test_a_violation_behind_the_first_message_comes_after_its_answer(serve, monkeypatch):
+    """The servicer reads nothing ahead for a program that has only just dialed."""
+    monkeypatch.setattr(_servicing, "TICK", 5)
+    dialed = threading.Event()
+    answers: queue.Queue[int] = queue.Queue()
+
+    def script(stream, request):
+        stream.sendall(upgrade(request))
+        dialed.wait(10)
+        stream.sendall(b"\x81\x05hello\xc1\x00")
+        for size in (11, 8):
+            answers.put(stream.recv(size, socket.MSG_WAITALL)[0])
+
+    with wsdial.connect(serve(script), close_timeout=1) as ws:
+        dialed.set()
+        end = time.monotonic() + 5
+        while ws._fd not in _servicing.servicer()._parked:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        ws.send(ws.recv(timeout=10))
+        with pytest.raises(wsdial.ConnectionClosedError):
+            ws.recv(timeout=10)
+    assert [answers.get(timeout=10) for _ in range(2)] == [0x81, 0x88]
 
 
 def test_one_servicing_thread_for_all(echo):
@@ -424,3 +451,95 @@ def test_the_terminal_program_on_a_terminal(echo):
     until(b"closed: 1000")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 if hasattr(os, "waitstatus_to_exitcode") else True
     os.close(terminal)
+
+
+def test_a_connection_collected_where_the_servicer_is_locked(echo):
+    """Any allocation may set off a collection, in the middle of the servicer's own lines too: that is no deadlock."""
+    done = run(
+        f"""
+        import warnings, wsdial
+        from wsdial import _servicing
+        warnings.simplefilter("ignore")
+        for _ in range(3):
+            ws = wsdial.connect({echo.ws!r})
+            with _servicing.servicer()._lock:
+                del ws
+        assert not _servicing.servicer()._seats
+        with wsdial.connect({echo.ws!r}) as ws:
+            ws.send("on")
+            print(ws.recv(timeout=5))
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", "")
+
+
+def test_a_connection_whose_construction_fails_is_freed_once(echo):
+    class Failing(wsdial.ClientConnection):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords)
+            raise LookupError("no")
+
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            with pytest.raises(LookupError):
+                wsdial.connect(echo.ws, create_connection=Failing)
+            gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"create_connection": 5},
+        {"logger": 5},
+        {"sock": 5},
+        {"open_timeout": "1"},
+        {"close_timeout": []},
+        {"ping_interval": "1"},
+        {"ping_timeout": []},
+        {"max_size": 1.5},
+        {"max_size": "1"},
+        {"max_queue": 1.5},
+        {"additional_headers": 5},
+        {"additional_headers": "X: 1"},
+        {"subprotocols": 1},
+        {"proxy": 5},
+        {"origin": 1},
+    ],
+)
+@pytest.mark.parametrize("connect", [wsdial.connect, wsdial.aio.connect])
+def test_a_keyword_of_a_wrong_type_is_told_before_anything_is_sent(connect, keywords):
+    with pytest.raises(TypeError) as told:
+        connect("ws://127.0.0.1:1", **keywords)
+    assert type(told.value) is TypeError
+
+
+def test_an_ssl_that_is_none_is_told(echo):
+    for connect in (wsdial.connect, wsdial.aio.connect):
+        with pytest.raises(TypeError, match="SSLContext"):
+            connect(echo.wss, ssl=5)
+
+
+@pytest.mark.parametrize("frame", [b"\x83\x00", b"\x81\x01\xff", b"\x82\x0b" + bytes(11)])
+def test_no_close_frame_came_where_we_ended_it(serve, frame):
+    """The code that we sent for a violation is not the server's."""
+    with wsdial.connect(
+        serve(lambda stream, request: stream.sendall(upgrade(request) + frame)), max_size=10, compression=None
+    ) as ws:
+        with pytest.raises(wsdial.ConnectionClosedError) as ended:
+            ws.recv(timeout=5)
+        assert ended.value.rcvd is None
+        assert ended.value.sent is not None
+        assert (ws.close_code, ws.close_reason) == (1006, "")
+
+
+def test_close_code_zero_is_not_sendable(echo):
+    with wsdial.connect(echo.ws) as ws:
+        with pytest.raises(wsdial.exceptions.ProtocolError):
+            ws.close(0)
+        with pytest.raises(TypeError):
+            ws.close("1000")
+        ws.send("on")
+        assert ws.recv(timeout=5) == "on"

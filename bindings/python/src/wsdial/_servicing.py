@@ -5,6 +5,9 @@ It waits in one epoll. A connection is in one of three conditions: *armed*, nobo
 watched; *parked*, somebody was found to receive, and a look every :data:`TICK` seconds tells when nobody has for that long;
 *asleep*, somebody has been in the same ``recv`` for two looks, who says so on leaving (:meth:`Servicer.wake`). A busy
 receiver therefore costs a look now and then, an idle process nothing.
+
+Whoever has just dialed, or just left ``recv`` with a message, has a TICK to go on: what is read ahead for a program may be
+a violation, and the end that it makes of the connection would come before the answer to the message in front of it.
 """
 
 from __future__ import annotations
@@ -32,12 +35,14 @@ TICK = 0.2
 class _Seat:
     """A connection's place here."""
 
-    __slots__ = ("connection", "due", "fd", "looks", "seen")
+    __slots__ = ("connection", "due", "fd", "looks", "seen", "since")
 
     def __init__(self, connection: ClientConnection, fd: int) -> None:
         self.connection = weakref.ref(connection)
         self.fd = fd
         self.due = 0.0
+        #: When the program was last seen to have it in hand.
+        self.since = time.monotonic()
         self.seen = 0
         self.looks = 0
 
@@ -46,7 +51,9 @@ class Servicer:
     """The thread and what it watches. All methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant: a collection, which any line may set off, and a signal's handler can end a connection in a thread
+        # that holds it. So what is found here may be gone a line later.
+        self._lock = threading.RLock()
         self._epoll = select.epoll()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -77,9 +84,12 @@ class Servicer:
     def remove(self, fd: int) -> None:
         """Watches it no longer; before its descriptor is closed."""
         with self._lock:
+            self._parked.pop(fd, None)
             if self._seats.pop(fd, None) is None:
                 return
-            self._parked.pop(fd, None)
+            self._forget(fd)
+
+    def _forget(self, fd: int) -> None:
         try:
             self._epoll.unregister(fd)
         except (OSError, ValueError):
@@ -155,7 +165,7 @@ class Servicer:
             for fd in woken:
                 seat = self._seats.get(fd)
                 if seat is not None:
-                    seat.looks = 0
+                    seat.looks, seat.since = 0, time.monotonic()
                     self._parked[fd] = seat
 
     def _meet_deadlines(self) -> None:
@@ -173,7 +183,7 @@ class Servicer:
         connection = seat.connection() if seat else None
         if seat is None or connection is None:
             return
-        if connection._inside or connection._entered != seat.seen:
+        if connection._inside or connection._entered != seat.seen or self._is_new(seat):
             seat.seen, seat.looks = connection._entered, 0
             with self._lock:
                 if seat.fd in self._seats:
@@ -187,13 +197,17 @@ class Servicer:
         """Whether a parked connection still has a receiver."""
         connection = seat.connection()
         if connection is None:
-            self.remove(seat.fd)
+            with self._lock:
+                # Its descriptor may be another connection's by now.
+                if self._parked.get(seat.fd) is seat:
+                    del self._parked[seat.fd]
             return
         if connection._entered != seat.seen:
             seat.seen, seat.looks = connection._entered, 0
             return
         if not connection._inside:
-            self._service(seat, connection)
+            if not self._is_new(seat):
+                self._service(seat, connection)
             return
         seat.looks += 1
         if seat.looks >= 2:
@@ -202,6 +216,9 @@ class Servicer:
             if connection._inside and connection._entered == seat.seen:
                 with self._lock:
                     self._parked.pop(seat.fd, None)
+
+    def _is_new(self, seat: _Seat) -> bool:
+        return time.monotonic() - seat.since < TICK
 
     def _service(self, seat: _Seat, connection: ClientConnection) -> None:
         """Does what is to be done now, and says what to watch for next."""
@@ -218,10 +235,7 @@ class Servicer:
             if wants == 0:
                 self._seats.pop(seat.fd, None)
                 self._parked.pop(seat.fd, None)
-                try:
-                    self._epoll.unregister(seat.fd)
-                except (OSError, ValueError):
-                    pass
+                self._forget(seat.fd)
                 return
             self._schedule(seat, connection._due())
             self._parked.pop(seat.fd, None)

@@ -29,6 +29,7 @@ from .exceptions import (
     closed,
     ends_connection,
     failure,
+    sendable,
 )
 from .frames import Close, CloseCode, State
 from .http import Request, Response, read_headers, response
@@ -109,18 +110,23 @@ class ClientConnection:
         servicing: bool = True,
         addresses: tuple[Any, Any] | None = None,
     ) -> None:
-        self._handle = handle
         self._pid = os.getpid()
+        self._fd = -1
+        self._closed = False
+        self._carrier = carrier
+        self._message, self._batch = _lib.MessageStruct(), _lib.BatchStruct()
+        # From here on the handle is this object's to free, also if what follows raises.
+        self._handle = c_void_p(handle.value)
+        handle.value = None
+        handle = self._handle
         # Who makes the calls that wait: the library itself, or a carrier that moves the bytes for it.
         calls: Any = carrier or _lib.fast
         self._ws_send: Callable[..., int] = calls.ws_send
         self._ws_recv: Callable[..., int] = calls.ws_recv
         self._ws_recv_batch: Callable[..., int] = calls.ws_recv_batch
         self._calls: Any = carrier or lib
-        self._carrier = carrier
         self._receiving = threading.Lock()
         self._ready: deque[tuple[bytes, int]] = deque()
-        self._message, self._batch = _lib.MessageStruct(), _lib.BatchStruct()
         self._message_ref, self._batch_ref = byref(self._message), byref(self._batch)
         # A batch is tried only behind some messages: what is fetched ahead is read ahead, to a violation too, and the end
         # that it makes of the connection would come before the answers to the messages in front of it.
@@ -131,16 +137,14 @@ class ClientConnection:
         self._inside = False
         self._entered = 0
         self._wake_on_leaving = False
-        self._fd = -1
         self._pings: dict[bytes, Pong] = {}
-        self._pings_lock = threading.Lock()
+        self._pings_lock = threading.RLock()
         self._delivers = False
         self._latency: float | None = None
         self._stat_seen = 0
         self._fragmenting: int | None = None
         self._fragments = threading.Lock()
         self._sent: Close | None = None
-        self._closed = False
         self._failure: ConnectionClosed | None = None
         self._given_logger = logger
         self._logger: LoggerLike | None = None
@@ -191,7 +195,7 @@ class ClientConnection:
         """The server's close code, 1005 when it gave none, 1006 when no close came; ``None`` while the connection lives."""
         if self.state is not State.CLOSED:
             return None
-        received = close_received(self._handle)
+        received = self._received()
         return int(CloseCode.ABNORMAL_CLOSURE) if received is None else received.code
 
     @property
@@ -199,8 +203,15 @@ class ClientConnection:
         """The reason beside :attr:`close_code`; ``None`` while the connection lives."""
         if self.state is not State.CLOSED:
             return None
-        received = close_received(self._handle)
+        received = self._received()
         return "" if received is None else received.reason
+
+    def _received(self) -> Close | None:
+        """The server's close frame, of a connection that is over."""
+        if self._failure is not None:
+            return self._failure.rcvd
+        # After a failure, which every later call answers, the library's close code is ours.
+        return None if held.ws_process(self._handle, None) < 0 else close_received(self._handle)
 
     @property
     def latency(self) -> float:
@@ -735,19 +746,19 @@ class ClientConnection:
         A connection that is over already, or a server that does not answer in time, is no exception here:
         :attr:`close_code` tells.
         """
-        raw = c_text(reason)
+        raw, code = c_text(reason), sendable(code)
         first = self._sent is None and not self._closed and not held.ws_close_code(self._handle)
         if first and self._fragmenting is not None:
             code, raw = CloseCode.INTERNAL_ERROR, b"close during fragmented message"
         end = None if self.close_timeout is None else time.monotonic() + max(self.close_timeout, 0.001)
         if first:
-            self._sent = Close(int(code), raw.decode())
+            self._sent = Close(code, raw.decode())
         error = c_void_p()
         while True:
             left = SLICE if end is None else max(milliseconds(end - time.monotonic()), 1)
             if end is None or threading.current_thread() is not _main_thread:
                 left = _lib.FOREVER if end is None else left
-            result = self._calls.ws_close(self._handle, int(code), raw, left, byref(error))
+            result = self._calls.ws_close(self._handle, code, raw, left, byref(error))
             if result not in (_lib.INTERRUPTED, _lib.AGAIN):
                 break
         if result < 0 and not ends_connection(result):
@@ -812,7 +823,7 @@ class ClientConnection:
 
     def __del__(self) -> None:
         handle, self._handle = getattr(self, "_handle", None), c_void_p()
-        if not handle or not hasattr(self, "_fd"):
+        if not handle:
             return
         if not self._closed and not held.ws_close_code(handle) and os.getpid() == self._pid:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)

@@ -8,6 +8,7 @@ wsdial.h, and says the library's sentence, which has the host and the phase in i
 from __future__ import annotations
 
 import ctypes
+import operator
 from ctypes import byref, c_size_t, c_void_p
 from typing import Any, TypeVar
 
@@ -149,6 +150,9 @@ class InvalidMethod(InvalidHandshake):
         super().__init__(method)
         self.method = method
 
+    def _said(self) -> str:
+        return f"unsupported HTTP method: {self.method}"
+
 
 class InvalidProtocol(InvalidHandshake):
     """Of servers: never raised here."""
@@ -156,6 +160,9 @@ class InvalidProtocol(InvalidHandshake):
     def __init__(self, protocol: str) -> None:
         super().__init__(protocol)
         self.protocol = protocol
+
+    def _said(self) -> str:
+        return f"unsupported HTTP version: {self.protocol}"
 
 
 class InvalidStatus(InvalidHandshake):
@@ -215,6 +222,9 @@ class DuplicateParameter(NegotiationError):
         super().__init__(name)
         self.name = name
 
+    def _said(self) -> str:
+        return f"duplicate parameter: {self.name}"
+
 
 class InvalidParameterName(NegotiationError):
     """An extension has a parameter that it does not know."""
@@ -223,6 +233,9 @@ class InvalidParameterName(NegotiationError):
         super().__init__(name)
         self.name = name
 
+    def _said(self) -> str:
+        return f"invalid parameter name: {self.name}"
+
 
 class InvalidParameterValue(NegotiationError):
     """An extension's parameter has a value that it must not have."""
@@ -230,6 +243,11 @@ class InvalidParameterValue(NegotiationError):
     def __init__(self, name: str, value: str | None) -> None:
         super().__init__(name, value)
         self.name, self.value = name, value
+
+    def _said(self) -> str:
+        if self.value:
+            return f"invalid value for parameter {self.name}: {self.value}"
+        return f"{'missing' if self.value is None else 'empty'} value for parameter {self.name}"
 
 
 class ProtocolError(WebSocketException):
@@ -295,6 +313,15 @@ def closed(handle: Any, sent: Close | None, result: int = _lib.CLOSED, error: c_
     exception = _tell(ConnectionClosedError(None, sent), result, said)
     exception.__cause__ = _cause(result, number, said)
     return exception
+
+
+def sendable(code: Any) -> int:
+    """A close code as a number; which numbers may be sent is for the library to say, to which 0 is none at all."""
+    number = operator.index(code)
+    if number == 0:
+        said = "close code 0 is not one of 1000 to 1003, 1007 to 1014 and 3000 to 4999"
+        raise _tell(_NotSendable(said), E_USAGE_CONTROL[0], said)
+    return number
 
 
 def close_received(handle: Any) -> Close | None:

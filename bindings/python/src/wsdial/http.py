@@ -117,7 +117,8 @@ def fields_of(headers: HeadersLike | None) -> list[tuple[str, str]]:
     keys = getattr(headers, "keys", None)
     if keys is not None:
         return [(name, headers[name]) for name in keys()]  # type: ignore[index]
-    assert isinstance(headers, Iterable)
+    if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
+        raise TypeError(f"header fields must be a mapping or pairs, not {type(headers).__name__}")
     return [(name, value) for name, value in headers]
 
 

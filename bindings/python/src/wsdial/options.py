@@ -53,6 +53,8 @@ def limit_of(value: Limit, what: str) -> int | None:
     """The limit for whole messages, or the high-water mark, of a number or a pair."""
     if isinstance(value, tuple):
         value = value[0]
+    if value is not None and not isinstance(value, int):
+        raise TypeError(f"{what} must be an int or None, not {type(value).__name__}")
     if value is not None and value <= 0:
         raise ValueError(f"{what} must be positive, or None for no limit")
     return value
@@ -154,7 +156,30 @@ class Options:
         return (min(max(milliseconds(self.ping_interval), 1), day), min(timeout, day))
 
 
+def check_kinds(
+    *, create_connection: Any = None, logger: Any = None, sock: Any = None, ssl: Any = None, proxy_ssl: Any = None
+) -> None:
+    """Tells keywords of a wrong type before anything is sent; what they can do counts, not what they are."""
+    if create_connection is not None and not callable(create_connection):
+        raise TypeError(f"create_connection must be a class of connections, not {type(create_connection).__name__}")
+    for what, value, needed, kind in (
+        ("logger", logger, "isEnabledFor", "a logger"),
+        ("sock", sock, "getpeername", "a connected socket"),
+        ("ssl", ssl, "wrap_bio", "an SSLContext"),
+        ("proxy_ssl", proxy_ssl, "wrap_bio", "an SSLContext"),
+    ):
+        if value is not None and not hasattr(value, needed):
+            raise TypeError(f"{what} must be {kind}, not {type(value).__name__}")
+
+
+def check_duration(seconds: float | None, what: str) -> None:
+    """Tells a time that is no number."""
+    if seconds is not None and not hasattr(seconds, "__float__"):
+        raise TypeError(f"{what} must be a number of seconds or None, not {type(seconds).__name__}")
+
+
 def _duration(seconds: float | None, what: str) -> None:
+    check_duration(seconds, what)
     if seconds is not None and not seconds >= 0:
         raise ValueError(f"{what} must not be negative, nor other than a number")
 
@@ -207,7 +232,7 @@ class Dialer:
 # A dialer keeps parsed trust roots and TLS sessions, so the same keywords get the same one again.
 _KEPT = 8
 _dialers: OrderedDict[tuple[tuple[Any, ...], ...], Dialer] = OrderedDict()
-_dialers_lock = threading.Lock()
+_dialers_lock = threading.RLock()
 
 
 def dialer_for(settings: tuple[tuple[Any, ...], ...]) -> Dialer:
@@ -229,7 +254,7 @@ def dialer_for(settings: tuple[tuple[Any, ...], ...]) -> Dialer:
 
 def _after_fork() -> None:
     global _dialers_lock
-    _dialers_lock = threading.Lock()
+    _dialers_lock = threading.RLock()
     _dialers.clear()
 
 
@@ -310,6 +335,13 @@ def parse_uri(uri: str) -> Address:
     path = path if path.isascii() else urllib.parse.quote(path, safe=":/?#[]@!$&'()*+,;=%")
     user_info, at, _ = parsed.netloc.rpartition("@")
     return Address(secure, host, port or (443 if secure else 80), path, user_info if at else "")
+
+
+def unix_socket_of(uri: str) -> tuple[str, str]:
+    """The socket of a ``ws+unix`` address, and what to ask there for; whether they can be is for the library to say."""
+    rest = uri.partition(":")[2]
+    path, _, target = (rest[2:] if rest.startswith("//") else rest).partition(":")
+    return os.fsdecode(urllib.parse.unquote_to_bytes(path)), target if target.startswith("/") else "/" + target
 
 
 def redirected(uri: str, exception: BaseException, options: Options, *, fixed: str | None = None) -> str | None:

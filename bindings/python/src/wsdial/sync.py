@@ -22,6 +22,8 @@ from .options import (
     Limit,
     Options,
     c_text,
+    check_duration,
+    check_kinds,
     dialer_for,
     milliseconds,
     parse_uri,
@@ -104,13 +106,15 @@ class reconnect:
         if unknown:
             raise TypeError(f"connect() got an unexpected keyword argument {sorted(unknown)[0]!r}")
         c_text(uri)
+        check_kinds(create_connection=create_connection, logger=logger, sock=sock, ssl=ssl, proxy_ssl=proxy_ssl)
         if ssl is not None:
             if not parse_uri(uri).secure:
                 raise ValueError("ssl argument is incompatible with a ws:// URI")
             if ca_file is not None:
                 raise ValueError("ca_file is for the library's own TLS: an SSLContext brings its own roots")
-        milliseconds(open_timeout, "open_timeout")
-        milliseconds(close_timeout, "close_timeout")
+        for what, seconds in (("open_timeout", open_timeout), ("close_timeout", close_timeout)):
+            check_duration(seconds, what)
+            milliseconds(seconds, what)
         self.uri = uri
         self.sock, self.ssl, self.server_hostname = sock, ssl, server_hostname
         self.proxy_ssl, self.proxy_server_hostname = proxy_ssl, proxy_server_hostname
@@ -344,7 +348,9 @@ class reconnect:
                 **more,
             )
         except BaseException:
-            held.ws_conn_free(handle)
+            # It is the connection's own once its constructor has taken it.
+            if handle:
+                held.ws_conn_free(handle)
             raise
         if self.cookies is not None and connection.response is not None:
             from ._cookies import store

@@ -19,12 +19,15 @@ from ..options import (
     Address,
     Options,
     c_text,
+    check_duration,
+    check_kinds,
     dialer_for,
     parse_uri,
     proxy_of_environment,
     redirected,
     request_of,
     route,
+    unix_socket_of,
 )
 from ..typing import HeadersLike, LoggerLike, PathLike
 from .connection import ClientConnection
@@ -51,7 +54,7 @@ class connect:
                 continue
 
     Args:
-        uri: ``ws://`` or ``wss://``.
+        uri: ``ws://``, ``wss://``, or ``ws+unix:/path/of/socket:/path``.
         origin: value of the ``Origin`` header field.
         subprotocols: offered in this order; :attr:`ClientConnection.subprotocol` tells which one the server picked.
         compression: ``"deflate"`` or ``None``.
@@ -108,6 +111,7 @@ class connect:
         create_connection: type[ClientConnection] | None = None,
         **kwargs: Any,
     ) -> None:
+        uri = self._beside_unix(uri, kwargs)
         self.uri = uri
         address = checked_uri(uri)
         self._ssl = kwargs.pop("ssl", None)
@@ -118,6 +122,9 @@ class connect:
 
             self._ssl = ssl.create_default_context()
         self._server_hostname = kwargs.pop("server_hostname", None)
+        for what, seconds in (("open_timeout", open_timeout), ("close_timeout", close_timeout)):
+            check_duration(seconds, what)
+        check_kinds(create_connection=create_connection, logger=logger, sock=kwargs.get("sock"), ssl=self._ssl)
         self._options = Options(
             origin=origin,
             extensions=extensions,
@@ -205,7 +212,23 @@ class connect:
                         uri = target
         except (TimeoutError, asyncio.TimeoutError) as error:
             raise TimeoutError("timed out during opening handshake") from error
-        return self._create_connection(wire, request_of(uri, self._options), self._logger)
+        try:
+            return self._create_connection(wire, request_of(uri, self._options), self._logger)
+        except BaseException:
+            wire.drop()
+            raise
+
+    @staticmethod
+    def _beside_unix(uri: str, kwargs: dict[str, Any]) -> str:
+        """What to ask a socket for, with a ``ws+unix`` address's socket among the keywords; another as it is."""
+        if not (isinstance(uri, str) and uri[:8].lower() == "ws+unix:"):
+            return uri
+        refusal = _refusal(uri)
+        if refusal is not None:
+            raise refusal
+        if kwargs.get("sock") is None:
+            kwargs.update(unix=True, path=unix_socket_of(uri)[0])
+        return "ws://localhost" + unix_socket_of(uri)[1]
 
     @property
     def _fixed(self) -> str | None:
@@ -290,13 +313,18 @@ def checked_uri(uri: str) -> Address:
     """The parts of an address; of one that cannot be dialed the library says why not."""
     try:
         return parse_uri(uri)
-    except InvalidURI:
-        conn, error = c_void_p(), c_void_p()
-        result = held.ws_dial_memory(c_text(uri), None, byref(conn), byref(error))
-        if result < 0:
-            raise failure(result, error, uri) from None
-        held.ws_conn_free(conn)
-        raise
+    except InvalidURI as error:
+        raise _refusal(uri) or error from None
+
+
+def _refusal(uri: str) -> Exception | None:
+    """What the library has against an address."""
+    conn, error = c_void_p(), c_void_p()
+    result = held.ws_dial_memory(c_text(uri), None, byref(conn), byref(error))
+    if result < 0:
+        return failure(result, error, uri)
+    held.ws_conn_free(conn)
+    return None
 
 
 def _races(loop: asyncio.AbstractEventLoop) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, overload
 
 from .. import _lib
 from .._lib import held
-from ..exceptions import ConcurrencyError, ConnectionClosedOK, failure
+from ..exceptions import ConcurrencyError, ConnectionClosedOK, failure, sendable
 from ..frames import CloseCode, State
 from ..http import Request, Response, read_headers, response
 from ..typing import Data, DataLike, LoggerLike
@@ -164,6 +164,7 @@ class ClientConnection:
         if wire.waiter is not None or not queue:
             await wire.message()
         message: Data = queue.popleft()
+        wire.answering = True
         if wire.reading_paused:
             wire.maybe_resume()
         if decode is None or decode == isinstance(message, str):
@@ -179,6 +180,7 @@ class ClientConnection:
                 if wire.waiter is not None or not queue:
                     await wire.message()
                 message = queue.popleft()
+                wire.answering = True
                 if wire.reading_paused:
                     wire.maybe_resume()
                 yield message
@@ -347,10 +349,10 @@ class ClientConnection:
         A connection that is over already, or a server that does not answer in time, is no exception here:
         :attr:`close_code` tells. Cancelling it leaves the close going on.
         """
-        wire = self._wire
+        wire, code = self._wire, sendable(code)
         if "\0" in reason:
             raise ValueError("a NUL in the close reason")
-        wire.begin_close(int(code), reason)
+        wire.begin_close(code, reason)
         wire.limit_end(wire.limits.close_timeout)
         await wire.until_lost()
 

@@ -33,6 +33,9 @@ class Limits:
 def marks(value: Marks, what: str) -> tuple[int, int]:
     """The high and the low-water mark: one that is not given is four times the other, or a quarter of it."""
     high, low = value if isinstance(value, tuple) else (value, None)
+    for mark in (high, low):
+        if mark is not None and not isinstance(mark, int):
+            raise TypeError(f"{what} must be an int, a pair of them, or None, not {type(mark).__name__}")
     if high is None:
         high = NONE if low is None else low * 4
     if low is None:

@@ -22,9 +22,9 @@ async def pieces_of(wire: Wire, decode: bool | None) -> AsyncIterator[Union[str,
     """The pieces of the next message. Nothing else is received until the last of them was asked for."""
     if wire.waiter is not None:
         raise ConcurrencyError("another task is receiving on this connection")
-    if wire.queue or wire.more:
-        await wire.message()
+    if wire.queue:
         message = wire.queue.popleft()
+        wire.answering = True
         wire.maybe_resume()
         if decode is not None and decode != isinstance(message, str):
             message = wire.decoded(message) if decode else message.encode()
@@ -32,6 +32,7 @@ async def pieces_of(wire: Wire, decode: bool | None) -> AsyncIterator[Union[str,
         return
     # A waiter that nobody sets: whoever else wants to receive sees it.
     wire.streams = True
+    wire.answering = False
     wire.waiter = idle = wire.loop.create_future()
     idle.set_result(None)
     decoder: codecs.IncrementalDecoder | None = None

@@ -35,8 +35,8 @@ class Wire(Carrier):
     """One connection, for whoever receives, sends and closes."""
 
     __slots__ = (
-        "cause", "deadline", "fragments", "keepalive_pong", "latency", "later", "lost", "lost_waiters", "more", "opening", "over",
-        "pings", "queue", "reading_paused", "sent", "streams", "timer", "waiter",
+        "answering", "cause", "deadline", "fragments", "keepalive_pong", "latency", "later", "lost", "lost_waiters", "more",
+        "opening", "over", "pings", "queue", "reading_paused", "sent", "streams", "timer", "waiter",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, conn: int, limits: Limits) -> None:
@@ -50,6 +50,8 @@ class Wire(Carrier):
         self.waiter: asyncio.Future[None] | None = None
         #: Messages may be left in the library because the queue was full.
         self.more = False
+        #: Who receives has left with a message, and may be answering it.
+        self.answering = False
         #: A message is received in pieces, by whoever asks for them.
         self.streams = False
         self.reading_paused = False
@@ -117,13 +119,23 @@ class Wire(Carrier):
         """Reads again when enough messages were taken."""
         if self.more:
             # Whoever took the last may answer it before what is behind it is met.
-            self.later = self.later or self.loop.call_later(SOON, self.take_rest)
+            self.give_time()
         elif len(self.queue) <= self.limits.low and not self.is_full:
             self.read_on()
+
+    def waits_for_answers(self) -> bool:
+        """What comes may be the end, a violation: messages in front of it are to be answered before it is met."""
+        return self.more if self.queue else self.answering
+
+    def give_time(self) -> None:
+        """Whoever receives has a moment; then the rest is taken whatever it does."""
+        if self.later is None:
+            self.later = self.loop.call_later(SOON, self.take_rest)
 
     def take_rest(self) -> None:
         """What is behind messages that nobody took is met all the same: it may be a ping."""
         self.later = None
+        self.answering = False
         if len(self.queue) <= self.limits.high:
             self.more = False
             self.advance()
@@ -132,6 +144,9 @@ class Wire(Carrier):
 
     def go_on(self) -> None:
         """Takes what was left in the library."""
+        if self.later is not None:
+            self.later.cancel()
+            self.later = None
         if not self.queue:
             self.pull()
             if not self.is_full:
@@ -155,7 +170,7 @@ class Wire(Carrier):
                 held.ws_process(conn, None)
             elif self.streams:
                 pass
-            elif self.lost or (len(queue) <= high and not (self.more and queue and self.sent is None)):
+            elif self.lost or (len(queue) <= high and not (self.sent is None and self.waits_for_answers())):
                 result = held.ws_recv_batch(conn, 0, BATCH, 0, tools.at_batch, tools.at_error)
                 self.more = False
                 if result == _lib.OK:
@@ -167,6 +182,7 @@ class Wire(Carrier):
                 held.ws_close(conn, 0, None, 0, None)
             else:
                 self.more = True
+                self.give_time()
             wants = held.ws_wants(conn)
             has_left = bool(wants & _lib.WANT_WRITE) and self.flush()
             if self.writing_paused:
@@ -175,8 +191,8 @@ class Wire(Carrier):
                 # What is behind these messages may be the end: it is met when they were taken.
                 wants = held.ws_wants(conn) if has_left else wants
                 self.more = bool(wants & _lib.WANT_BUFFERED or self.spill)
-                if self.more and queue and self.later is None:
-                    self.later = self.loop.call_later(SOON, self.take_rest)
+                if self.more and queue:
+                    self.give_time()
                 if not self.more or (queue and self.sent is None and not self.lost):
                     return
             elif not (has_left or has_more) or self.over is not None or self.more:
@@ -294,6 +310,9 @@ class Wire(Carrier):
         self.cause = self.cause or exc
         if self.transport is not None:
             self.addresses = {which: self.transport.get_extra_info(which) for which in ("sockname", "peername")}
+            if self.copies:
+                # That of asyncio's TLS warns before 3.11 unless it was told to close, however it ended.
+                self.transport.close()
         self.transport = None
         self.lost = True
         self.loan = self.backlog = 0
@@ -398,6 +417,7 @@ class Wire(Carrier):
         """Waits until a message is in the queue; raises how the connection ended when there will be none."""
         if self.waiter is not None:
             raise ConcurrencyError("another task is receiving on this connection")
+        self.answering = False
         while True:
             if self.more or self.reading_paused:
                 self.go_on()
