@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall dist docs header bench instructions autobahn flood large fuzz crowd fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist docs header bench instructions deny autobahn flood large fuzz crowd fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +44,9 @@ bench: ## our C client beside its peers
 
 instructions: ## the hot paths under callgrind, held to benches/instructions.txt
 	@benches/instructions.sh
+
+deny: ## licences, advisories and sources of all that is linked (its tool is built first; reads the advisory database)
+	@tools/deny.sh
 
 autobahn: ## the whole Autobahn testsuite, through C, Go, Python and asyncio (about 12 minutes each)
 	@tests/autobahn/run.sh

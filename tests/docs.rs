@@ -142,15 +142,70 @@ fn the_page_of_errors_is_what_the_header_says() {
     );
 }
 
+/// The words of code files under `folder` whose name ends so, declarations or not, without tests.
+fn words_of(folder: &str, ending: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if path.is_dir() && name != "tests" {
+                folders.push(path);
+            } else if name.ends_with(ending) && !name.ends_with("_test.go") {
+                let text = fs::read_to_string(&path).expect("a file");
+                let new = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+                words.extend(new.map(str::to_owned));
+            }
+        }
+    }
+    words
+}
+
+/// The identifiers that a table's column has as code, with the row's title: the last part of `a::b` and `A.B`, a keyword
+/// without its `=`.
+fn column(page: &str, title: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join(page)).expect("the page");
+    let mut rows = text.lines().map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
+    let at = rows
+        .find_map(|row| row.iter().position(|cell| cell.split(' ').next() == Some(title)))
+        .unwrap_or_else(|| panic!("{page} has no column {title}"));
+    let mut found = Vec::new();
+    for row in rows.take_while(|row| row.len() > at).filter(|row| !row[at].starts_with("--")) {
+        for code in row[at].split('`').skip(1).step_by(2) {
+            let code = code.trim_end_matches('=').rsplit([':', '.']).next().expect("a part");
+            found.push((row[0].to_owned(), code.to_owned()));
+        }
+    }
+    found
+}
+
+/// What Go's and Python's own libraries call what is set there.
+const FOREIGN: [&str; 3] = ["RootCAs", "Certificates", "KeyLogWriter"];
+
 #[test]
-fn the_page_of_names_has_names_of_the_header() {
-    let words = |file: &str| -> BTreeSet<String> {
-        let text = fs::read_to_string(root().join(file)).expect("a file");
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        words.filter(|word| word.starts_with("ws_")).map(str::to_owned).collect()
-    };
-    let (named, there) = (words("docs/names.md"), words("include/wsdial.h"));
-    assert!(named.len() > 15, "only {named:?} were found");
-    let unknown: Vec<_> = named.difference(&there).collect();
-    assert!(unknown.is_empty(), "docs/names.md has {unknown:?}, which the header has not");
+fn the_tables_of_names_have_names_that_each_door_has() {
+    let doors = [
+        ("C", words_of("include", ".h")),
+        ("C++", words_of("include", ".hpp")),
+        ("Rust", words_of("src", ".rs")),
+        ("Python", words_of("bindings/python/src/wsdial", ".py")),
+        ("Go", words_of("bindings/go", ".go")),
+    ];
+    let mut unknown = Vec::new();
+    for (door, words) in &doors {
+        let mut named = column("docs/names.md", door);
+        assert!(named.len() > 10, "of {door} only {named:?} were found");
+        // The table of settings has C and C++ in one column, without what all names of C begin with.
+        if *door != "C++" {
+            named.extend(column("docs/dialer.md", door));
+        }
+        for (row, name) in named {
+            let spelled = [name.clone(), format!("ws_dialer_{name}")];
+            if !spelled.iter().any(|name| words.contains(name)) && !FOREIGN.contains(&name.as_str()) {
+                unknown.push(format!("{door}, {row}: {name}"));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "names that their door has not: {unknown:#?}");
 }

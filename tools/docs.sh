@@ -8,5 +8,6 @@ site=$BUILD/site
   quietly venv python3 -m venv "$site"
   quietly mkdocs "$site/bin/pip" install --quiet --disable-pip-version-check 'mkdocs-material==9.6.*'
 }
-quietly docs "$site/bin/mkdocs" build --quiet --config-file packaging/site/mkdocs.yml
+# Not with --quiet: it silences the warnings, and strict counts those that are heard.
+quietly docs "$site/bin/mkdocs" build --config-file packaging/site/mkdocs.yml
 echo "open .build/docs/index.html ($(find "$BUILD/docs" -name '*.html' | wc -l) pages)"

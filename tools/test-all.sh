@@ -20,6 +20,10 @@ steps=(
   "one system call for each small message (seconds)|tests/syscalls.sh"
   "instructions of the hot paths, held to a table (a minute)|benches/instructions.sh"
   "install, and programs built outside the tree: flags, pkg-config, CMake, gcc, clang (seconds)|tests/install/run.sh"
+  "the ABI of the header beside the last release's, by libabigail (seconds)|abi"
+  "a gigabyte through 64 KiB of memory, each way, plain, TLS, compressed (a minute)|large"
+  "the documentation site (half a minute)|tools/docs.sh"
+  "the archives for others, each used without Rust (five minutes)|tests/dist/run.sh"
 )
 
 model() {
@@ -28,6 +32,15 @@ model() {
 
 autobahn_python() {
   for client in client.py client_aio.py; do PYTHON=$PYTHON tests/autobahn/run.sh --short --client $client; done
+}
+
+abi() {
+  tests/abi/run.sh --prove
+  tests/abi/run.sh
+}
+
+large() {
+  WSDIAL_LARGE=1024 cargo test --locked --quiet --release --test large
 }
 
 python_packages() {
