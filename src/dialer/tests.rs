@@ -1,6 +1,5 @@
 //! Each setter takes what it should, and refuses the rest with its own code and sentence.
 
-
 use super::*;
 
 mod identity;
