@@ -725,8 +725,8 @@ int ws_error_os_error(const ws_error *error);
  * for a lost connection, 0 when there is none. */
 int ws_error_close_code(const ws_error *error);
 
-/* The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
- * WS_E_REDIRECT; 0 for any other failure. */
+/* The HTTP status of the answer that was a no, as header and body below: the server's, such as 401,
+ * or the proxy's (WS_E_PROXY_REJECTED, WS_E_PROXY_AUTH); 0 for any other failure. */
 int ws_error_http_status(const ws_error *error);
 
 /* A header field of the answer that rejected the handshake: the value of the field number index
@@ -740,7 +740,7 @@ const char *ws_error_http_header_at(const ws_error *error, size_t position, cons
 
 /* The start of the body of the answer that rejected the handshake, without its transfer coding, and
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
- * failure. len may be NULL. no NUL behind it. */
+ * failure. len may be NULL. No NUL behind it. */
 const void *ws_error_http_body(const ws_error *error, size_t *len);
 
 /* Where the redirect points that the dial failed with, as an address to dial: for WS_E_REDIRECT and

@@ -22,6 +22,9 @@ use crate::error::{Code, Error, quoted};
 /// The longest host name of the DNS, without the final dot (RFC 1035 2.3.4).
 const MAX_HOST: usize = 253;
 
+/// The longest part of one between two dots.
+const MAX_LABEL: usize = 63;
+
 /// The sentence for `ws://user:pass/word@host`, which reads as a host, a port and a path; it quotes no such port.
 const SLASH_IN_PASSWORD: &str =
     "the port of the address is not from 1 to 65535 (in a password / is written %2F and ? is written %3F)";
@@ -129,6 +132,11 @@ pub(crate) fn display(url: &str) -> String {
     let has_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
     let port = if scheme == "wss" { ":443" } else { ":80" };
     format!("{scheme}://{authority}{}", if has_port { "" } else { port })
+}
+
+/// A name as targets have it, where it is one (RFC 5891 4): for who compares with theirs.
+pub(crate) fn canonical_name(name: &str) -> Option<String> {
+    parse_host(name).ok()
 }
 
 /// What an error says of the way to `target`, with a proxy between or without.
@@ -312,6 +320,19 @@ fn parse_port(text: &str) -> Result<Option<u16>, Error> {
     }
 }
 
+/// What the `url` crate lets through that no name can be: RFC 3986 3.2.2 (`reg-name`) and RFC 1035 2.3.4.
+fn check_name(name: &str) -> Result<(), &'static str> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
+    if !name.bytes().all(is_allowed) {
+        return Err("is not a host name");
+    }
+    match name.strip_suffix('.').unwrap_or(name).split('.').map(str::len).find(|len| !(1..=MAX_LABEL).contains(len)) {
+        None => Ok(()),
+        Some(0) => Err("has two dots in a row, or one in front"),
+        Some(_) => Err("has more than 63 bytes between two dots"),
+    }
+}
+
 /// The host in its canonical form, without brackets.
 fn parse_host(text: &str) -> Result<String, Error> {
     let bad = |what: &str| Err(Error::new(Code::UrlHost, format!("the host {} {what}", quoted(text.as_bytes()))));
@@ -325,7 +346,10 @@ fn parse_host(text: &str) -> Result<String, Error> {
         Ok(url::Host::Domain(name)) if name.trim_end_matches('.').len() > MAX_HOST => {
             bad(&format!("is longer than {MAX_HOST} bytes"))
         }
-        Ok(url::Host::Domain(name)) => Ok(name),
+        Ok(url::Host::Domain(name)) => match check_name(&name) {
+            Ok(()) => Ok(name),
+            Err(what) => bad(what),
+        },
         Err(url::ParseError::InvalidIpv4Address) => bad("is not an IPv4 address"),
         Err(url::ParseError::InvalidIpv6Address) => bad("is not an IPv6 address"),
         Err(url::ParseError::IdnaError) => bad("is not a host name"),

@@ -140,6 +140,22 @@ fn the_time_that_ran_out_names_its_phase() {
 }
 
 #[test]
+fn a_rejection_whose_body_is_cut_by_a_reset_is_told_with_what_came() {
+    let (url, server) = serve(|mut stream| {
+        // A byte of the request stays unread, so that closing resets the connection.
+        let mut rest = [0; 1];
+        while stream.peek(&mut [0; 4096]).unwrap() < 50 {}
+        stream.read_exact(&mut rest).unwrap();
+        stream.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nhalf").unwrap();
+        thread::sleep(Duration::from_millis(50));
+    });
+    let error = refused(&url, bound());
+    assert_eq!((error.code(), error.phase()), (Code::Rejected, Phase::Body), "{error}");
+    assert_eq!(error.rejection().unwrap().body, b"half");
+    server.join().unwrap();
+}
+
+#[test]
 fn an_answer_that_dribbles_is_read_and_one_that_ends_early_is_told() {
     let (url, server) = serve(|mut stream| {
         let mut answer = Vec::new();

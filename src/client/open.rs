@@ -432,6 +432,10 @@ impl Connection {
         let Some(opening) = rx.opening.as_mut() else {
             return Error::new(Code::Internal, "there is no handshake under way");
         };
+        // A "no" that has come is worth more than how its body ended.
+        if let Some(rejection) = opening.give_up() {
+            return rejection;
+        }
         match end {
             End::Eof | End::Truncated => opening.eof(is_shaking),
             End::Broken(cause) => Error::from_io(Code::Io, "the connection was lost", &cause),

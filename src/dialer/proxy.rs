@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::error::{Code, Error};
-use crate::target::{Proxy, Scheme, Target};
+use crate::target::{self, Proxy, Scheme, Target};
 
 /// The choice of a proxy.
 #[derive(Clone, Debug, Default)]
@@ -159,11 +159,17 @@ fn rule(text: &str) -> Option<Rule> {
         host => match (bare(host).parse::<IpAddr>(), host.strip_prefix('*').unwrap_or(host).strip_prefix('.')) {
             (Ok(address), _) => Hosts::Address(address.to_canonical()),
             (_, Some("")) => return None,
-            (_, Some(domain)) => Hosts::Below(domain.to_owned()),
-            (_, None) => Hosts::Domain(host.to_owned()),
+            (_, Some(domain)) => Hosts::Below(ascii(domain)),
+            (_, None) => Hosts::Domain(ascii(host)),
         },
     };
     Some(Rule { hosts, port })
+}
+
+/// Names of targets are in ASCII (IDNA).
+fn ascii(name: &str) -> String {
+    let canonical = if name.is_ascii() { None } else { target::canonical_name(name) };
+    canonical.unwrap_or_else(|| name.to_owned())
 }
 
 fn bare(text: &str) -> &str {
@@ -294,6 +300,8 @@ mod tests {
             ("3", "ws://10.1.2.3", true),
             (".", "ws://a.example", true),
             ("a.example:x", "ws://a.example", true),
+            ("\u{e9}.example", "ws://\u{c9}.example", false),
+            (".\u{e9}.example", "ws://a.xn--9ca.example", false),
         ] {
             assert_eq!(is_proxied(no_proxy, url), proxied, "no_proxy={no_proxy} {url}");
         }

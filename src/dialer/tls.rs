@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -216,7 +217,14 @@ impl Dialer {
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let unreadable = |cause| Error::from_io(Code::OptionFile, &path.display().to_string(), &cause);
     let mut data = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
+    // Opening a pipe would wait for its writer, and reading it for what he never says.
+    let file =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(unreadable)?;
+    let kind = file.metadata().map_err(unreadable)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        let text = format!("{}: certificates and keys are read from a regular file, and this is none", path.display());
+        return Err(Error::new(Code::OptionFile, text));
+    }
     file.take(MAX_FILE + 1).read_to_end(&mut data).map_err(unreadable)?;
     if data.len() as u64 > MAX_FILE {
         let text = format!("{}: a file of certificates or keys has at most {MAX_FILE} bytes", path.display());

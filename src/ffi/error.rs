@@ -94,8 +94,8 @@ pub unsafe extern "C" fn ws_error_close_code(error: *const ws_error) -> c_int {
     unsafe { guard::fact(error, 0, |error| error.error.close_code().into()) }
 }
 
-/// The HTTP status of the server's answer when the code is WS_E_REJECTED, such as 401, or a
-/// WS_E_REDIRECT; 0 for any other failure.
+/// The HTTP status of the answer that was a no, as header and body below: the server's, such as 401, or
+/// the proxy's (WS_E_PROXY_REJECTED, WS_E_PROXY_AUTH); 0 for any other failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_status(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn ws_error_http_header_at(
 
 /// The start of the body of the answer that rejected the handshake, without its transfer coding, and
 /// its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
-/// failure. len may be NULL. no NUL behind it.
+/// failure. len may be NULL. No NUL behind it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_body(error: *const ws_error, len: *mut usize) -> *const c_void {
     // SAFETY: NULL or an error that is not freed while the body is used; `len` is NULL or may be written.

@@ -135,6 +135,11 @@ fn bad_addresses() {
         ("ws://u@/", Code::UrlHost, "the address names no host"),
         ("ws://[]", Code::UrlHost, "the address names no host"),
         ("ws://.", Code::UrlHost, "the host \".\" is not a host name"),
+        ("ws://a..b", Code::UrlHost, "the host \"a..b\" has two dots in a row, or one in front"),
+        ("ws://a..", Code::UrlHost, "the host \"a..\" has two dots in a row, or one in front"),
+        ("ws://.a", Code::UrlHost, "the host \".a\" has two dots in a row, or one in front"),
+        ("ws://a\"b", Code::UrlHost, "the host \"a\\\"b\" is not a host name"),
+        ("ws://{a}", Code::UrlHost, "the host \"{a}\" is not a host name"),
         ("ws://a\\@b", Code::UrlHost, "the host of the address has a backslash"),
         ("ws://::1", Code::UrlHost, COLONS),
         ("ws://fe80::1/", Code::UrlHost, COLONS),
@@ -197,6 +202,8 @@ fn long_addresses_are_fine_and_long_hosts_are_none() {
     let host = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
     assert_eq!(good(&format!("ws://{host}.")).host.len(), 254);
     assert_eq!(bad(&format!("ws://{host}e")).0, Code::UrlHost);
+    let (code, text) = bad(&format!("ws://{}.b", "a".repeat(64)));
+    assert!(code == Code::UrlHost && text.ends_with("has more than 63 bytes between two dots"), "{text}");
     assert_eq!(bad(&format!("ws://{}", "\u{fc}.".repeat(1 << 18))).0, Code::UrlHost);
     assert_eq!(bad(&format!("ws://{}", "a\u{fc}".repeat(1 << 18))).0, Code::UrlHost);
     assert_eq!(bad(&format!("ws://{}", "%41".repeat(1 << 18))).0, Code::UrlHost);

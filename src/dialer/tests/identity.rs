@@ -189,3 +189,17 @@ fn a_key_log_is_a_file_of_its_owner_that_is_appended_to() {
     dialer.set_key_log_file(None).unwrap();
     assert_eq!(dialer.tls, Dialer::new().tls);
 }
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let folder = Folder::new("pipes");
+    let fifo = folder.0.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut dialer = Dialer::new();
+    for path in [fifo, PathBuf::from("/dev/zero"), PathBuf::from("/dev/null")] {
+        let expected =
+            format!("{}: certificates and keys are read from a regular file, and this is none", path.display());
+        assert_eq!(refused(dialer.add_ca_file(&path)), (Code::OptionFile, expected.clone()));
+        assert_eq!(refused(dialer.set_client_cert_file(&path, None)), (Code::OptionFile, expected));
+    }
+}
