@@ -243,7 +243,7 @@ private:
 
 // A value, or the failure because of which there is none.
 template <class T>
-class result {
+class [[nodiscard]] result {
 public:
     result(T &&value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)) {}
     result(error failure) noexcept : failure_(std::move(failure)) {}
@@ -373,7 +373,31 @@ private:
 // Messages to be sent with one call, copied into one block. Sending takes off what was taken.
 class outbox {
 public:
+    outbox() noexcept = default;
+    outbox(const outbox &) = default;
+    outbox &operator=(const outbox &) = default;
+    // The one moved from is empty, and may be filled again.
+    outbox(outbox &&other) noexcept
+        : data_(std::exchange(other.data_, {})),
+          offsets_(std::exchange(other.offsets_, {})),
+          kinds_(std::exchange(other.kinds_, {})),
+          taken_(std::exchange(other.taken_, 0)) {}
+    outbox &operator=(outbox &&other) noexcept {
+        if (this != &other) {
+            data_ = std::exchange(other.data_, {});
+            offsets_ = std::exchange(other.offsets_, {});
+            kinds_ = std::exchange(other.kinds_, {});
+            taken_ = std::exchange(other.taken_, 0);
+        }
+        return *this;
+    }
+    ~outbox() = default;
+
+    // Without memory for it nothing is added.
     outbox &add(kind what, bytes data) {
+        // What an add left that ran out of memory; a kind is what makes a message.
+        offsets_.resize(kinds_.size() + 1);
+        data_.resize(offsets_.back());
         data_.append(data.text());
         offsets_.push_back(data_.size());
         kinds_.push_back(static_cast<unsigned char>(what));
@@ -384,7 +408,7 @@ public:
     bool empty() const noexcept { return size() == 0; }
     void clear() noexcept {
         data_.clear();
-        offsets_.resize(1);
+        offsets_.clear();
         kinds_.clear();
         taken_ = 0;
     }
@@ -392,7 +416,8 @@ public:
 private:
     friend class connection;
     std::string data_;
-    std::vector<std::size_t> offsets_ = {0};
+    // One more than kinds, the first is 0; none at all while there is no message.
+    std::vector<std::size_t> offsets_;
     std::vector<unsigned char> kinds_;
     std::size_t taken_ = 0;
 };
@@ -512,7 +537,7 @@ public:
     ws_conn *get() const noexcept { return raw_.get(); }
     explicit operator bool() const noexcept { return raw_ != nullptr; }
 
-    // Messages. A string is sent as text, everything else as binary, unless the kind is given.
+    // Messages. A string alone is sent as text; other bytes need their kind.
     result<answer> try_send(kind what, bytes data, timeout wait = forever) const {
         return detail::ask([&](ws_error **e) {
             return ws_send(get(), static_cast<int>(what), data.data(), data.size(), wait.ms(), e);
@@ -533,9 +558,10 @@ public:
     // Many messages with one call: what was taken is taken off the outbox, whatever the answer.
     result<answer> try_send(outbox &from, timeout wait = forever) const {
         std::size_t taken = 0;
-        const std::size_t first = from.taken_;
+        const std::size_t first = from.taken_, none = 0;
+        const std::size_t *offsets = from.offsets_.empty() ? &none : from.offsets_.data() + first;
         auto sent = detail::ask([&](ws_error **e) {
-            return ws_send_batch(get(), from.kinds_.data() + first, from.data_.data(), from.offsets_.data() + first,
+            return ws_send_batch(get(), from.kinds_.data() + first, from.data_.data(), offsets,
                                  from.size(), wait.ms(), &taken, e);
         });
         from.taken_ += taken;
@@ -636,11 +662,11 @@ public:
     answer send_fragment(kind what, bytes data, bool is_final, timeout wait = forever) const {
         return try_send_fragment(what, data, is_final, wait).value();
     }
-    answer recv(message &into, timeout wait = forever) const { return try_recv(into, wait).value(); }
-    answer recv(batch &into, timeout wait = forever, std::size_t max_bytes = 0, std::size_t max_messages = 0) const {
+    [[nodiscard]] answer recv(message &into, timeout wait = forever) const { return try_recv(into, wait).value(); }
+    [[nodiscard]] answer recv(batch &into, timeout wait = forever, std::size_t max_bytes = 0, std::size_t max_messages = 0) const {
         return try_recv(into, wait, max_bytes, max_messages).value();
     }
-    answer recv_into(void *buffer, std::size_t size, piece &got, timeout wait = forever) const {
+    [[nodiscard]] answer recv_into(void *buffer, std::size_t size, piece &got, timeout wait = forever) const {
         return try_recv_into(buffer, size, got, wait).value();
     }
     answer close(int code = 1000, std::string_view reason = {}, timeout wait = by_default) const {
