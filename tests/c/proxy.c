@@ -195,7 +195,6 @@ static void no_descriptor(void)
 {
     struct asked asked;
     ws_dialer *dialer = asking(&asked);
-    ws_conn *conn = NULL;
     int ends[2];
     ptrdiff_t fd;
 
