@@ -1,6 +1,6 @@
 # The words of the project. Each only calls the native tools, by way of small scripts in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all examples build install uninstall dist docs header bench instructions deny autobahn flood large fuzz crowd fmt lint clean
+.PHONY: help demo test test-all examples build install uninstall dist docs header bench instructions deny autobahn flood large soak fuzz crowd fmt lint clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -63,6 +63,9 @@ crowd: ## as many Go connections as the limit of descriptors allows: threads, de
 
 large: ## a gigabyte through 64 KiB of memory, each way, plain, TLS and compressed
 	WSDIAL_LARGE=1024 cargo test --release --test large -- --nocapture
+
+soak: ## sessions without end, reset and cut: nothing lost, memory flat, an hour (SOAK=seconds)
+	WSDIAL_SOAK=$(or $(SOAK),3600) cargo test --release --test soak -- --nocapture
 
 fuzz: ## the fuzzer, a minute on each target (FUZZ=seconds)
 	@tools/fuzz.sh $(or $(FUZZ),60)
