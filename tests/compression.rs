@@ -9,9 +9,11 @@ mod puff;
 mod raw;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
@@ -31,9 +33,17 @@ struct Counting;
 static GIVEN: AtomicIsize = AtomicIsize::new(0);
 static MOST: AtomicIsize = AtomicIsize::new(0);
 
+thread_local! {
+    /// Memory of this size and more is refused to this thread.
+    static REFUSED: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
 // SAFETY: all is the system's allocator's; only numbers are kept.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if REFUSED.try_with(Cell::get).is_ok_and(|from| layout.size() >= from) {
+            return ptr::null_mut();
+        }
         let given = GIVEN.fetch_add(layout.size() as isize, Relaxed) + layout.size() as isize;
         MOST.fetch_max(given, Relaxed);
         // SAFETY: as the caller vouches.
@@ -488,13 +498,13 @@ fn a_bomb_costs_the_limit_and_a_constant() {
         // It fails before the rest is looked at, which the socket would not take at once.
         server.stream.write_all(&bytes[..60_000]).unwrap();
         let mut message = Message::new();
-        let error = loop {
-            match connection.recv(&mut message, Wait::Never) {
-                Ok(Outcome::Again) => {}
-                Ok(outcome) => panic!("{outcome:?}"),
-                Err(error) => break error,
-            }
-        };
+        // Each call that never waits reads on or ends it; one that read over the bomb would end never.
+        let error = (0..1000).find_map(|_| match connection.recv(&mut message, Wait::Never) {
+            Ok(Outcome::Again) => None,
+            Ok(outcome) => panic!("{outcome:?}"),
+            Err(error) => Some(error),
+        });
+        let error = error.expect("the limit is met");
         assert_eq!((error.code(), error.close_code()), (Code::LimitMessage, 1009));
         let most = MOST.load(Relaxed) - before;
         assert!(most < LIMIT as isize + CONSTANT, "{most} bytes");
@@ -581,5 +591,71 @@ fn a_closer_reads_over_any_message_in_constant_memory() {
         server.stream.write_all(&raw::frame(0x88, &raw::close_body(1000, ""))).unwrap();
         drop(server);
         assert_eq!(connection.close(1000, "", raw::bound()).unwrap(), Outcome::Done);
+    }
+}
+
+/// The bomb that comes in pieces, into memory of the caller's: there is nothing to fill, but the limit holds.
+#[test]
+fn a_bomb_in_pieces_ends_at_the_limit() {
+    let _one = ONE.lock();
+    let mut dialer = Dialer::new();
+    dialer.set_compression(true);
+    dialer.set_max_message(LIMIT as u64);
+    let (mut server, connection) = Server::agree(dialer, "permessage-deflate");
+    server.stream.write_all(&raw::frame(0xc2, &zeros(8 * LIMIT))).expect("room in the socket");
+    let (mut to, mut piece, mut came) = (vec![0; 64 * 1024], Piece::NONE, 0);
+    let error = loop {
+        match connection.recv_into(&mut to, &mut piece, raw::bound()) {
+            Ok(Outcome::Done) => came += piece.len,
+            Ok(outcome) => panic!("{outcome:?}"),
+            Err(error) => break error,
+        }
+        assert!(came <= LIMIT, "{came} bytes of a message that may have {LIMIT}");
+    };
+    assert_eq!((error.code(), error.close_code()), (Code::LimitMessage, 1009));
+}
+
+/// Without memory to compress with, a message is not taken and nothing is lost: not the connection, not the messages before
+/// it in the same batch.
+#[test]
+fn memory_that_is_refused_to_the_compressor_costs_only_the_message() {
+    let _one = ONE.lock();
+    let text = b"as compressible as compressible can be ".repeat(40);
+    for batched in [false, true] {
+        let mut dialer = Dialer::new();
+        dialer.set_compression(true);
+        // A state that no other test has left for the next one.
+        dialer.set_compression_level(if batched { 8 } else { 7 }, 0, 0).unwrap();
+        let (mut server, connection) = Server::agree(dialer, "permessage-deflate");
+        let mut batch = Batch::new();
+        batch.push(Kind::Text, b"");
+        batch.push(Kind::Text, &text);
+        let mut taken = 0;
+        // The buffer that the messages of a batch are gathered in is the pool's from here on.
+        let mut first = Batch::new();
+        first.push(Kind::Text, b"");
+        connection.send_batch(&first, &mut taken, Wait::Forever).unwrap();
+        server.frame().unwrap();
+        taken = 0;
+        REFUSED.set(100_000);
+        let refused = match batched {
+            true => connection.send_batch(&batch, &mut taken, Wait::Forever),
+            false => connection.send(Kind::Text, &text, Wait::Forever),
+        };
+        REFUSED.set(usize::MAX);
+        assert_eq!(refused.expect_err("no memory").code(), Code::LimitMemory);
+        let sent = match batched {
+            true => {
+                assert_eq!(taken, 1);
+                connection.send_batch(&batch, &mut taken, Wait::Forever)
+            }
+            false => connection.send(Kind::Text, &text, Wait::Forever),
+        };
+        assert_eq!(sent.unwrap(), Outcome::Done);
+        if batched {
+            assert_eq!(server.frame().unwrap().1, b"");
+        }
+        let (_, payload) = server.frame().unwrap();
+        assert!(Puff::default().message(&payload).unwrap() == text);
     }
 }

@@ -171,6 +171,30 @@ fn a_secret_that_comes_back_is_shown_nowhere() {
 }
 
 #[test]
+fn what_a_proxy_was_told_is_shown_no_more_than_what_a_server_was() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let proxy = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let head = read_head(&mut stream);
+        let answer =
+            format!("HTTP/1.1 407 user:5ecr3t\r\nProxy-Authenticate: Basic realm=\"5ecr3t\"\r\n\r\n{head}5ecr3t");
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let mut dialer = Dialer::new();
+    dialer.set_proxy(Some(&format!("http://user:5ecr3t@127.0.0.1:{port}"))).unwrap();
+    let error = Client::new(dialer).dial("ws://a.example", bound()).unwrap_err();
+    proxy.join().unwrap();
+    let (text, sentence) = (error.transcript().unwrap(), error.to_string());
+    // user:5ecr3t in base64.
+    for secret in ["5ecr3t", "dXNlcjo1ZWNyM3Q"] {
+        assert!(!text.contains(secret) && !sentence.contains(secret), "{text}\n{sentence}");
+    }
+    assert!(sentence.contains("407 *** (it asks for \"Basic realm="), "{sentence}");
+    assert!(text.contains("< Proxy-Authorization: ***"), "{text}");
+}
+
+#[test]
 fn a_secret_of_the_servers_own_is_not_shown_by_its_page() {
     let answer = "HTTP/1.1 403 No\r\nSet-Cookie: sid=5ecre7; Secure\r\nX-Session-Id: d15crete\r\nContent-Length: 24\r\n\r\n\
                   sid 5ecre7, id d15crete.";

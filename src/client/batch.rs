@@ -5,7 +5,7 @@ use super::fill::Filled;
 use super::recv::{Ending, LARGE, Turn};
 use super::send::{Lost, SEALED, UNSENT_LIMIT, no_memory, serve};
 use super::sync::Ordering;
-use crate::error::Error;
+use crate::error::{Error, Phase};
 use crate::net::random;
 use crate::protocol::batch::{Batch, Messages, Most};
 use crate::protocol::encoder::{self, MAX_HEADER};
@@ -181,7 +181,14 @@ impl Connection {
             let len = data.len();
             deflated.clear();
             let is_deflated = match &self.deflating {
-                Some(deflating) => self.deflate(deflating, tx, data, &mut deflated).map_err(Lost::Error)?,
+                Some(deflating) => match self.deflate(deflating, tx, data, &mut deflated) {
+                    Ok(is_deflated) => is_deflated,
+                    // As if the message had never been: those before it leave, and it may be sent again.
+                    Err(error) => {
+                        gather.refusal = Some(Err(self.about_us(error.in_phase(Phase::Send))));
+                        break;
+                    }
+                },
                 None => false,
             };
             let (data, reserved) = if is_deflated { (&deflated[..], encoder::DEFLATED) } else { (data, 0) };
@@ -224,7 +231,7 @@ impl Connection {
             return Ok(());
         }
         let mut link = self.link.lock();
-        gather.refusal = link.refuses();
+        gather.refusal = gather.refusal.take().or_else(|| link.refuses());
         if gather.refusal.is_none() && link.owes() {
             serve(tx, &mut link).map_err(Lost::Error)?;
         }
