@@ -9,12 +9,13 @@
 word=${1:-}
 case $word in install | uninstall) ;; *) die "usage: install.sh install|uninstall" ;; esac
 PREFIX=${PREFIX:-/usr/local}
-LIBDIR=${LIBDIR:-$PREFIX/lib}
 DESTDIR=${DESTDIR:-}
-case $PREFIX$DESTDIR$LIBDIR in *[[:space:]]*) die "PREFIX, LIBDIR and DESTDIR must have no white space in them" ;; esac
+case $PREFIX$DESTDIR${LIBDIR:-} in *[[:space:]]*) die "PREFIX, LIBDIR and DESTDIR must have no white space in them" ;; esac
 [ "${PREFIX:0:1}" = / ] || die "PREFIX must be an absolute path, not $PREFIX"
+PREFIX=${PREFIX%/} # nothing, for the root itself
+LIBDIR=${LIBDIR:-$PREFIX/lib}
 [ -z "$DESTDIR" ] || [ "${DESTDIR:0:1}" = / ] || die "DESTDIR must be an absolute path, not $DESTDIR"
-case $LIBDIR/ in "${PREFIX%/}"/*) ;; *) die "LIBDIR ($LIBDIR) must be under PREFIX ($PREFIX)" ;; esac
+case $LIBDIR/ in "$PREFIX"/*) ;; *) die "LIBDIR ($LIBDIR) must be under PREFIX ($PREFIX)" ;; esac
 version=$(wsdial_version)
 so=$(so_version "$version")
 man=$PREFIX/share/man/man3
@@ -38,7 +39,7 @@ fi
 [ -f "$BUILD/lib/libwsdial.so.$version" ] || tools/library.sh
 
 up_to_prefix() { # from LIBDIR/cmake/wsdial
-  local below=${LIBDIR#"${PREFIX%/}"}
+  local below=${LIBDIR#"$PREFIX"}
   sed 's|[^/]\+|..|g' <<<"${below#/}/cmake/wsdial"
 }
 filled() { # filled TEMPLATE TARGET

@@ -61,11 +61,20 @@ for pair in gcc:g++ clang:clang++; do
     -DCMAKE_C_COMPILER=${pair%%:*} -DCMAKE_CXX_COMPILER=${pair#*:} >/dev/null && cmake --build '${pair%%:*}' >/dev/null"
   for program in c-shared c-static cpp-shared cpp-static; do ok "cmake, ${pair%%:*}, $program runs" "${pair%%:*}/$program"; done
 done
-sed 's/wsdial 0.1/wsdial 0.2/' CMakeLists.txt >other-version
-mkdir wanted && mv other-version wanted/CMakeLists.txt && cp program.c wanted/
-cmake -S wanted -B wanted/b -DCMAKE_PREFIX_PATH="$dir/moved" >/dev/null 2>&1 &&
-  die "CMake took version $version for 0.2"
-passed=$((passed + 1))
+mkdir wanted && cp program.c program.cc wanted/
+found() { # found WANTED: by find_package, in words of its own
+  sed "s/wsdial 0.1/wsdial $1/" CMakeLists.txt >wanted/CMakeLists.txt
+  rm -rf wanted/b
+  cmake -S wanted -B wanted/b -DCMAKE_PREFIX_PATH="$dir/moved" >/dev/null 2>&1
+}
+for wanted in "" "$version EXACT" "0.1...<0.2" "0.0...0.3" "0.1 COMPONENTS shared static"; do
+  found "$wanted" || die "CMake did not take version $version for $wanted"
+  passed=$((passed + 1))
+done
+for wanted in 0.2 1 "0.0...<0.1" "0.0...<$version" "0.2...0.3" "0.1 COMPONENTS other"; do
+  ! found "$wanted" || die "CMake took version $version for $wanted"
+  passed=$((passed + 1))
+done
 mv moved prefix
 
 # Both carry Rust's runtime, optimised at link time: without the localised archive their symbols collide.
@@ -92,5 +101,13 @@ left=$(find "$PREFIX" ! -type d)
 DESTDIR=$dir/destdir PREFIX=/usr LIBDIR=/usr/lib make --no-print-directory install
 [ -z "$(grep -rl "$dir" "$dir/destdir")" ] || die "DESTDIR is in installed files"
 [ -f "$dir/destdir/usr/lib/libwsdial.a" ] || die "DESTDIR is not obeyed"
-passed=$((passed + 3))
+DESTDIR=$dir/destdir PREFIX=/ LIBDIR=/lib64/ make --no-print-directory install
+[ "$(PKG_CONFIG_PATH=$dir/destdir/lib64/pkgconfig pkg-config --variable=includedir wsdial)" = /include ] ||
+  die "the root is no prefix"
+for at in "/usr /usr/lib" "/ /lib64"; do
+  DESTDIR=$dir/destdir PREFIX=${at% *} LIBDIR=${at#* } make --no-print-directory uninstall
+done
+left=$(find "$dir/destdir" ! -type d)
+[ -z "$left" ] || die "left behind: $left"
+passed=$((passed + 5))
 echo "$passed passed, 0 failed"
