@@ -138,6 +138,9 @@ impl Client {
 
     /// A connection over bytes that the caller moves. Its handshake begins with the first bytes that are moved. With a
     /// proxy they go to the proxy; nothing is resolved here, so `socks5` acts as `socks5h`.
+    ///
+    /// For the C ABI, which has the calls that move the bytes.
+    #[doc(hidden)]
     pub fn dial_memory(&self, url: &str) -> Result<Connection, Error> {
         let target = Target::parse(url)?;
         let prepared = self.route_of(&target).and_then(|route| Ok((self.prepare(&route, None)?, route)));

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the C client against servers that nobody here wrote: run.sh [websockets] [gorilla] [ws] [nginx]; all by default.
+# Runs the C client against servers that nobody here wrote: run.sh [--valgrind] [websockets] [gorilla] [ws] [nginx]; all by
+# default. With --valgrind what it does with memory is watched, compression and all.
 # Installs what it needs inside .build/, and nginx and Node by apt when they are missing and we are root. Skips nothing.
 # WSDIAL_LIB names the folder of a built libwsdial; without it the release library is built.
 set -euo pipefail
@@ -19,6 +20,15 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 die() { echo "rivals: $*" >&2; exit 1; }
+
+watch=()
+if [ "${1:-}" = --valgrind ]; then
+  shift
+  command -v valgrind >/dev/null || die "valgrind is missing; install it with: sudo apt-get install valgrind"
+  watch=(valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=99
+    --suppressions=tests/c/valgrind.supp)
+  export WSDIAL_SCENARIO_SECONDS=1200
+fi
 
 # need TOOL PACKAGE: has the tool, or gets its package.
 need() {
@@ -114,7 +124,7 @@ oppose() {
   local passed=0 failed=0 line url
   for url in "$@"; do
     echo "== $name at $url"
-    "$build/client" "$url" "$dir/ca.pem" | tee "$dir/out" || true
+    "${watch[@]}" "$build/client" "$url" "$dir/ca.pem" | tee "$dir/out" || [ "${PIPESTATUS[0]}" != 99 ] || die "valgrind objects"
     line=$(tail -n 1 "$dir/out")
     [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || die "the client did not come to its end"
     all_passed=$((all_passed + BASH_REMATCH[1]))
@@ -123,8 +133,11 @@ oppose() {
 }
 
 if [ -z "${WSDIAL_LIB:-}" ]; then
-  cargo build --release --quiet
-  WSDIAL_LIB=$PWD/target/release
+  profile=release
+  # What valgrind is told not to mind has its name only where nothing is inlined.
+  [ ${#watch[@]} = 0 ] || profile=dev
+  cargo build --profile $profile --quiet
+  WSDIAL_LIB=$PWD/target/${profile/dev/debug}
 fi
 ${CC:-cc} -std=c99 -Wall -Wextra -Werror -O1 -g -pthread -Iinclude $here/client.c -o "$build/client" \
   -L"$WSDIAL_LIB" -lwsdial -Wl,-rpath,"$WSDIAL_LIB"
