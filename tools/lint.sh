@@ -4,6 +4,7 @@
 
 cargo fmt --check
 cargo clippy --quiet --all-targets --locked -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps
 if command -v gofmt >/dev/null; then # a Go that came by pip has none
   unformatted=$(gofmt -l bindings/go examples/go)
   [ -z "$unformatted" ] || die "not formatted by gofmt: $unformatted"

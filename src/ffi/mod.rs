@@ -1,12 +1,12 @@
 //! The C doorway: the exported functions, written out plainly, and the manual of each.
 //!
 //! Owns the C ABI: its numbers, its handles, its rules about pointers. The only home of `unsafe`, beside the few system
-//! calls in `net`. Knows nothing of sockets, frames or locks: every body turns its arguments into values, asks the
-//! [`crate::client`] and turns the answer into a number.
+//! calls in `net`. Knows nothing of sockets, frames or locks: every body turns its arguments into values, asks the client
+//! and turns the answer into a number.
 //!
 //! The doc comments here are the manual pages of `include/wsdial.h`, which `build.rs` writes from them in the order of
-//! `wsdial.h.in`; so they speak C, and a `# Safety` section would be their whole text twice.
-#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+//! `wsdial.h.in`; so they speak C, whose brackets are no links, and a `# Safety` section would be their whole text twice.
+#![allow(non_camel_case_types, clippy::missing_safety_doc, rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
 mod answers;
 mod batch;
