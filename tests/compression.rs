@@ -659,3 +659,52 @@ fn memory_that_is_refused_to_the_compressor_costs_only_the_message() {
         assert!(Puff::default().message(&payload).unwrap() == text);
     }
 }
+
+/// A server that looks further back than was agreed (RFC 7692 7.1.2.1): we have the memory for any window, and so take it,
+/// however the message is received, or cut into frames.
+#[test]
+fn a_window_beyond_the_agreed_one_is_taken_in_any_reads() {
+    let _one = ONE.lock();
+    let mut random = Random::new(9);
+    let mut text: Vec<u8> = (0..3000).map(|_| b'a' + random.below(26) as u8).collect();
+    text.extend_from_within(..3000);
+    let mut payload = vec![0; 10_000];
+    let mut deflate = Deflate::new(9, false, 15);
+    deflate.compress(&text, &mut payload, DeflateFlush::SyncFlush).unwrap();
+    payload.truncate(deflate.total_out() as usize - 4);
+    for cut in [payload.len(), 700] {
+        for room in [0, 16 * 1024, 1000, 200] {
+            let mut dialer = Dialer::new();
+            dialer.set_compression(true);
+            dialer.set_compression_params(0, 9, 0).unwrap();
+            let (mut server, connection) = Server::agree(dialer, "permessage-deflate; server_max_window_bits=9");
+            let mut first = 0x41;
+            let mut rest = &payload[..];
+            while !rest.is_empty() {
+                let (part, behind) = rest.split_at(cut.min(rest.len()));
+                let last = if behind.is_empty() { 0x80 } else { 0 };
+                server.stream.write_all(&raw::frame(first | last, part)).unwrap();
+                (first, rest) = (0, behind);
+            }
+            let mut came = Vec::new();
+            let verdict = if room == 0 {
+                let mut message = Message::new();
+                let verdict = connection.recv(&mut message, raw::bound());
+                came.extend_from_slice(message.data());
+                verdict.map(drop)
+            } else {
+                let (mut to, mut piece) = (vec![0; room], Piece::NONE);
+                loop {
+                    match connection.recv_into(&mut to, &mut piece, raw::bound()) {
+                        Ok(_) => came.extend_from_slice(&to[..piece.len]),
+                        Err(error) => break Err(error),
+                    }
+                    if piece.is_final {
+                        break Ok(());
+                    }
+                }
+            };
+            assert!(verdict.is_ok() && came == text, "frames of {cut}, reads of {room}: {verdict:?}");
+        }
+    }
+}
