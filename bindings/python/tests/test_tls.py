@@ -7,6 +7,7 @@ import contextlib
 import select
 import shutil
 import socket
+import signal
 import ssl
 import threading
 
@@ -216,3 +217,78 @@ def test_a_unix_address_on_a_loop(tmp_path):
     finally:
         server.shutdown()
         thread.join(10)
+
+
+def test_a_signal_handler_that_sends(echo):
+    """A handler may come in the middle of a move of its own thread, which must not wait for itself or write twice."""
+    ticks = 0
+
+    def tick(signum, stack):
+        nonlocal ticks
+        ticks += 1
+        ws.send(f"tick {ticks}")
+
+    with wsdial.connect(echo.wss, ssl=context_of(echo.ca), max_queue=None) as ws:
+        before = signal.signal(signal.SIGALRM, tick)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+            came = []
+            for number in range(1500):
+                ws.send(f"{number} " + "x" * 500)
+                came.append(ws.recv(timeout=10))
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        while len(came) < 1500 + ticks:
+            came.append(ws.recv(timeout=10))
+    numbers = [int(message.split()[0]) for message in came if message[0] != "t"]
+    told = [int(message.split()[1]) for message in came if message[0] == "t"]
+    assert numbers == list(range(1500))
+    assert told == list(range(1, ticks + 1)) and ticks > 20
+
+
+@pytest.mark.parametrize("place", ["write", "read_into", "flush"])
+def test_a_signal_handler_in_the_middle_of_a_move(echo, place):
+    """The same where chance seldom puts it: inside the stream's own lines."""
+    with wsdial.connect(echo.wss, ssl=context_of(echo.ca)) as ws:
+        stream = ws._carrier._stream
+        move, calls = getattr(stream, place), []
+
+        def handler_first(*arguments):
+            calls.append(place)
+            if len(calls) == 1:
+                with stream._lock:
+                    ws.send("from the handler")
+            return move(*arguments)
+
+        setattr(stream, place, handler_first)
+        ended = []
+
+        def talk():
+            ws.send("from the program")
+            ended.extend(sorted([ws.recv(timeout=10), ws.recv(timeout=10)]))
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert ended == ["from the handler", "from the program"]
+        delattr(stream, place)
+
+
+def test_a_signal_handler_that_closes(echo):
+    """It may take the waiting over from the call that it came into."""
+
+    def close(signum, stack):
+        ws.close(1001, "told to end")
+
+    with wsdial.connect(echo.wss, ssl=context_of(echo.ca)) as ws:
+        before = signal.signal(signal.SIGALRM, close)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(wsdial.ConnectionClosed):
+                ws.recv(timeout=10)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert ws.close_code == 1001

@@ -2,6 +2,9 @@
 is Python's. Its methods are called as the library's functions of the same names, with the same answers.
 
 One thread at a time moves input; the others wait for it, or for their turn. Output is moved by whoever finds some.
+
+A signal handler may call anything in the middle of a move of its own thread, between any two lines: it must not wait for
+itself, nor write the same bytes twice. So it only says that output is owed, and the move that it stands on sees to that.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ class Carrier:
         self._stream = stream
         self._output = threading.Lock()
         self._turn = threading.Condition()
-        self._reading = False
+        self._reading: Optional[int] = None
+        self._depth = 0
+        self._moving: set[int] = set()
+        self._owed = False
         self._ended = False
         self._raise: Optional[Callable[[Stream], Stream]] = None
 
@@ -181,7 +187,7 @@ class Carrier:
         ms = min((limit for limit in (ms, due if due >= 0 else None) if limit is not None), default=None)
         if not self._begin_reading():
             with self._turn:
-                if self._reading:
+                if self._reading is not None:
                     self._turn.wait(0.05 if ms is None else min(ms / 1000, 0.05))
             return
         try:
@@ -196,19 +202,35 @@ class Carrier:
         lib.ws_process(handle, None)
 
     def _begin_reading(self) -> bool:
+        me = threading.get_ident()
         with self._turn:
-            if self._reading:
+            # A handler that came while its thread was waiting for input may move it instead.
+            if self._reading is not None and (self._reading != me or me in self._moving):
                 return False
-            self._reading = True
+            self._reading = me
+            self._depth += 1
             return True
 
     def _end_reading(self) -> None:
         with self._turn:
-            self._reading = False
+            self._depth -= 1
+            if not self._depth:
+                self._reading = None
             self._turn.notify_all()
 
     def _pull(self, handle: c_void_p) -> bool:
         """Moves what has come; whether anything did. The end is something."""
+        me = threading.get_ident()
+        self._moving.add(me)
+        try:
+            moved = self._pull_once(handle)
+        finally:
+            self._moving.discard(me)
+        if self._owed:
+            self._push(handle, None)
+        return moved
+
+    def _pull_once(self, handle: c_void_p) -> bool:
         room = c_size_t()
         address = held.ws_input(handle, byref(room))
         if not address:
@@ -233,33 +255,45 @@ class Carrier:
 
     def _push(self, handle: c_void_p, end: Optional[float]) -> None:
         """Moves what is to be written: what fits, or with ``end`` all of it."""
-        size = c_size_t()
+        me = threading.get_ident()
+        if me in self._moving:
+            self._owed = True
+            return
         while True:
-            with self._output:
-                try:
-                    while True:
-                        address = held.ws_output(handle, byref(size))
-                        if not address or not size.value:
-                            if self._stream.flush():
-                                return
-                            break
-                        data = _window(address, size.value)
-                        if self._raise is not None and bytes(data[:4]) == b"GET ":
-                            self.raise_stream(self._raise)
-                            self._raise = None
-                        count = self._stream.write(data)
-                        if count < 0:
-                            break
-                        held.ws_output_done(handle, count, None)
-                except OSError:
-                    if self._raise is not None:
-                        raise
-                    # The transport is gone, as reading from it will tell.
-                    left = size.value
-                    if left:
-                        held.ws_output_done(handle, left, None)
-                    self._feed_end(handle)
-                    return
-            if end is None:
+            self._moving.add(me)
+            try:
+                self._owed = False
+                done = self._push_once(handle)
+            finally:
+                self._moving.discard(me)
+            if self._owed:
+                continue
+            if done or end is None:
                 return
             wait_for(self._stream, read=False, write=True, end=end)
+
+    def _push_once(self, handle: c_void_p) -> bool:
+        """Whether nothing is left."""
+        size = c_size_t()
+        with self._output:
+            try:
+                while True:
+                    address = held.ws_output(handle, byref(size))
+                    if not address or not size.value:
+                        return self._stream.flush()
+                    data = _window(address, size.value)
+                    if self._raise is not None and bytes(data[:4]) == b"GET ":
+                        self.raise_stream(self._raise)
+                        self._raise = None
+                    count = self._stream.write(data)
+                    if count < 0:
+                        return False
+                    held.ws_output_done(handle, count, None)
+            except OSError:
+                if self._raise is not None:
+                    raise
+                # The transport is gone, as reading from it will tell.
+                if size.value:
+                    held.ws_output_done(handle, size.value, None)
+                self._feed_end(handle)
+                return True

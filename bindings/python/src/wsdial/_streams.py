@@ -14,11 +14,14 @@ WANTS_READ, WANTS_WRITE = -1, -2
 
 
 class SocketStream:
-    """A connected socket of any kind; it is put into non-blocking mode, and one thread is in it at a time."""
+    """A connected socket of any kind; it is put into non-blocking mode, and one thread is in it at a time.
+
+    Its lock, and that of :class:`TLSStream`, may be taken again by a signal handler, which ends the connection.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         sock.setblocking(False)
 
     def fileno(self) -> int:
@@ -68,7 +71,7 @@ class TLSStream:
 
     def __init__(self, lower: Stream, context: ssl.SSLContext, server_hostname: Optional[str]) -> None:
         self._lower = lower
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._unsent = memoryview(b"")
         self._chunk = bytearray(2**16)
