@@ -95,7 +95,7 @@ impl Connection {
                 self.arrived.messages(batch.len() - before.0, batch.data().len() - before.1);
                 rx.plain.consume(taken);
             }
-            if self.stream.is_memory() && !rx.plain.is_empty() {
+            if self.stream.is_memory() && !rx.plain.is_empty() && !rx.decoder.has_whole_deflated(rx.plain.filled()) {
                 // What is next is no whole message. It has its turn with the next call: whoever moves the bytes can answer
                 // these messages before the end that it may lead to is met.
                 return;

@@ -162,6 +162,15 @@ impl Decoder {
         Some((taken, if first == 0x81 { Kind::Text } else { Kind::Binary }))
     }
 
+    /// Whether `input` begins with a frame that is a whole compressed message and is all here.
+    pub(crate) fn has_whole_deflated(&self, input: &[u8]) -> bool {
+        if self.expect != Expect::Header || self.kind.is_some() || self.inflater.is_none() || self.failed.is_some() {
+            return false;
+        }
+        let Ok(Some(header)) = Header::parse(input, true) else { return false };
+        header.is_deflated && header.is_final && (input.len() - header.size) as u64 >= header.len
+    }
+
     /// How many bytes of data payload may now be read from the wire straight behind what `message` has, without
     /// passing through `decode`; 0 when it must be `decode`.
     #[inline]

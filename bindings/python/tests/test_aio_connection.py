@@ -14,10 +14,12 @@ import sys
 import textwrap
 import threading
 import warnings
+import zlib
 
 import pytest
 
 import wsdial.aio
+import wsdial.aio.wire
 import wsdial.exceptions
 from conftest import upgrade
 
@@ -203,6 +205,38 @@ def test_a_violation_behind_a_message_that_is_being_answered(monkeypatch):
             assert caught.value.error_code == -601
             await asyncio.wait_for(answered.wait(), 2)
             assert answers == [0x81, 0x88]
+
+    run(main())
+
+
+def test_compressed_messages_of_one_read_come_with_one_call(monkeypatch):
+    """And what is behind them, which is wrong, still comes behind them."""
+    deflate = zlib.compressobj(wbits=-15)
+
+    def compressed(data):
+        return frame(0x41, (deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4])
+
+    async def script(reader, writer, request):
+        messages = b"".join(compressed(b"message %d " % number * 5) for number in range(50))
+        plain = frame(1, b"in between")
+        writer.write(upgrade(request, "Sec-WebSocket-Extensions: permessage-deflate"))
+        writer.write(messages + plain + compressed(b"the last one") + b"\x83\x00")
+        await reader.readexactly(8)
+
+    batches = []
+    take = wsdial.aio.wire.Wire.take
+    monkeypatch.setattr(wsdial.aio.wire.Wire, "take", lambda self, batch: (batches.append(batch.count), take(self, batch)))
+
+    async def main():
+        async with scripted(script) as uri, wsdial.aio.connect(uri) as ws:
+            for number in range(50):
+                assert await ws.recv() == f"message {number} " * 5
+            assert (await ws.recv(), await ws.recv()) == ("in between", "the last one")
+            with pytest.raises(wsdial.exceptions.ConnectionClosedError) as caught:
+                await ws.recv()
+            assert caught.value.error_code == -602
+            # One, but for what the handshake's read brought and what came in segments of its own.
+            assert sum(batches) == 52 and len(batches) <= 4
 
     run(main())
 
