@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static const wsgo_output nothing;
 
@@ -154,19 +156,21 @@ int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffe
     return shown < 0 ? shown : result;
 }
 
-void wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, wsgo_sent *sent)
+void wsgo_send_now(ws_conn *conn, int fd, int kind, uintptr_t data, size_t len, uintptr_t answer)
 {
+    wsgo_sent *sent = (wsgo_sent *)answer;
     size_t size = 0;
     const void *bytes;
-    ssize_t n;
+    long n;
 
-    sent->result = take(conn, kind, data, len, &sent->error);
+    sent->result = take(conn, kind, (const void *)data, len, &sent->error);
     sent->left = sent->result == WS_PENDING;
     if (!sent->left || !(bytes = ws_output(conn, &size))) {
         return;
     }
     do {
-        n = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        /* Not by send, which in a process with threads is a point of cancellation, and costs that of each message. */
+        n = syscall(SYS_sendto, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
     } while (n < 0 && errno == EINTR);
     if (n > 0 && ws_output_done(conn, (size_t)n, NULL) == WS_OK) {
         sent->left = (size_t)n < size;

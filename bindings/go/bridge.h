@@ -64,8 +64,9 @@ typedef struct wsgo_sent {
     ws_error *error;
 } wsgo_sent;
 
-/* wsgo_send of a small message, and one write of it to a non-blocking socket. A failure of the socket leaves all of it. */
-void wsgo_send_now(ws_conn *conn, int fd, int kind, const void *data, size_t len, wsgo_sent *sent);
+/* wsgo_send of a small message, and one write of it to a non-blocking socket. A failure of the socket leaves all of it. The
+ * addresses are numbers because cgo's look at pointers costs as much as masking; the caller keeps both alive. */
+void wsgo_send_now(ws_conn *conn, int fd, int kind, uintptr_t data, size_t len, uintptr_t answer);
 
 /* Takes off done bytes of what was lent and shows what is to be written. */
 int wsgo_output_next(ws_conn *conn, size_t done, void *buffer, size_t room, wsgo_output *output, ws_error **error);

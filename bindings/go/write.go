@@ -243,8 +243,10 @@ func (c *Conn) putNow(kind int, data []byte) (isDone bool, err error) {
 }
 
 func (c *Conn) writeSocket(fd uintptr) bool {
+	// The connection is on the heap, where nothing moves, and w.data keeps what it points to alive.
 	w := &c.writing
-	C.wsgo_send_now(c.h.conn, C.int(fd), C.int(w.kind), pointer(w.data), C.size_t(len(w.data)), &w.sent)
+	data, answer := uintptr(unsafe.Pointer(unsafe.SliceData(w.data))), uintptr(unsafe.Pointer(&w.sent))
+	C.wsgo_send_now(c.h.conn, C.int(fd), C.int(w.kind), C.uintptr_t(data), C.size_t(len(w.data)), C.uintptr_t(answer))
 	w.taken = true
 	return true
 }
