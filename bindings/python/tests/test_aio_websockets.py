@@ -16,13 +16,14 @@ import websockets.asyncio.client
 import websockets.asyncio.server
 import websockets.exceptions
 from conftest import ROOT, upgrade
+from test_names import NEEDS_MODEL
 
 import wsdial.aio
 import wsdial.exceptions
 
 CLIENTS = [
     pytest.param(wsdial.aio.connect, id="wsdial"),
-    pytest.param(functools.partial(websockets.asyncio.client.connect), id="websockets"),
+    pytest.param(functools.partial(websockets.asyncio.client.connect), id="websockets", marks=NEEDS_MODEL),
 ]
 clients = pytest.mark.parametrize("connect", CLIENTS)
 
@@ -275,14 +276,14 @@ def test_iteration_ends_with_the_close(connect):
 
 @clients
 def test_the_client_closes(connect):
-    seen = asyncio.Queue()
-
-    async def handler(connection):
-        await connection.send("before")
-        await connection.wait_closed()
-        await seen.put((connection.close_code, connection.close_reason))
-
     async def main():
+        seen = asyncio.Queue()
+
+        async def handler(connection):
+            await connection.send("before")
+            await connection.wait_closed()
+            await seen.put((connection.close_code, connection.close_reason))
+
         async with serving(handler) as uri:
             async with connect(uri) as ws:
                 waiting = asyncio.create_task(ws.wait_closed())
@@ -303,13 +304,13 @@ def test_the_client_closes(connect):
 
 @clients
 def test_an_exception_inside_closes_with_1011(connect):
-    seen = asyncio.Queue()
-
-    async def handler(connection):
-        await connection.wait_closed()
-        await seen.put(connection.close_code)
-
     async def main():
+        seen = asyncio.Queue()
+
+        async def handler(connection):
+            await connection.wait_closed()
+            await seen.put(connection.close_code)
+
         async with serving(handler) as uri:
             with pytest.raises(ZeroDivisionError):
                 async with connect(uri):
@@ -790,6 +791,7 @@ def names_of_websockets(connection):
     return names | {f".{name}" for name in dir(connection) if not name.startswith("_")}
 
 
+@NEEDS_MODEL
 def test_every_name_is_listed():
     async def main():
         async with serving(echo) as uri, websockets.asyncio.client.connect(uri) as ws:
@@ -799,6 +801,7 @@ def test_every_name_is_listed():
     assert not missing, f"names_aio.txt has no line for {sorted(missing)}"
 
 
+@NEEDS_MODEL
 def test_every_listed_name_has_its_test_or_its_row():
     page = (ROOT / "docs/from-websockets-asyncio.md").read_text()
     for name, where in listed().items():
