@@ -137,7 +137,7 @@ impl Connection {
     /// of no direction of the socket to wait for, so it is told that this is no moment for its call.
     #[cold]
     fn await_last_fragment(&self, tx: MutexGuard<'_, Tx>, patience: Patience<'_>) -> Result<Option<Outcome>, Error> {
-        self.leave_tx(tx, Ok(()), Wait::Never.into())?;
+        self.leave_tx(tx, Ok(()), patience)?;
         if patience.wait == Wait::Never {
             let sentence = "a message is being sent in fragments: its last one goes first";
             return Err(Error::new(Code::UsageState, sentence));

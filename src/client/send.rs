@@ -163,7 +163,7 @@ impl Connection {
     ) -> Result<Result<MutexGuard<'a, Tx>, Outcome>, Error> {
         let refusal = self.link.lock().refuses();
         if let Some(refusal) = refusal {
-            self.leave_tx(tx, Ok(()), Wait::Never.into())?;
+            self.leave_tx(tx, Ok(()), patience)?;
             return refusal.map(Err);
         }
         if tx.unsent() < UNSENT_LIMIT {
@@ -533,7 +533,8 @@ pub(super) fn no_memory() -> Lost {
 }
 
 /// Moves what is owed to `wire`, at a frame boundary: the pong before the close (RFC 6455 5.5.2), nothing after the
-/// close (RFC 6455 5.5.1).
+/// close (RFC 6455 5.5.1). It is unsent until whoever holds `tx` leaves: a closer that found nothing owed any more would
+/// sleep in a read, and a holder that may not wait would leave the close frame inside.
 pub(super) fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
     take_tls_out(link, &mut tx.wire)?;
     if let Some(pong) = link.pong.take()
@@ -550,6 +551,7 @@ pub(super) fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
         link.close_sent = true;
         put_control(tx, link, Control::Close, &close.body())?;
     }
+    link.unsent |= !tx.wire.is_empty();
     Ok(())
 }
 

@@ -191,6 +191,7 @@ fn socket(family: libc::c_int) -> io::Result<OwnedFd> {
 }
 
 /// Whether the descriptor is an open stream socket that is or was connected, or is connecting; and what it is not.
+#[cfg_attr(all(test, feature = "model"), allow(dead_code))]
 pub(crate) fn check_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
     if socket_option(fd, libc::SO_TYPE)? != libc::SOCK_STREAM {
         return Err(io::Error::from_raw_os_error(libc::EPROTOTYPE));
