@@ -7,11 +7,11 @@
 
 mod common;
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Lines, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -112,6 +112,8 @@ struct Relay {
     process: Child,
     ports: Vec<u16>,
     ca: String,
+    /// A server that could not write would fail: it says so after a minute.
+    _said: Lines<BufReader<ChildStdout>>,
 }
 
 impl Relay {
@@ -123,11 +125,17 @@ impl Relay {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let said = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("listening ")?.1.to_owned()));
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut said = lines.by_ref().map_while(Result::ok);
+        let said = said.find_map(|line| Some(line.split_once("listening ")?.1.to_owned()));
         let said = said.expect("the server starts");
         let (ports, ca) = said.split_once(' ').unwrap();
-        Relay { process, ports: ports.split(',').map(|port| port.parse().unwrap()).collect(), ca: ca.to_owned() }
+        Relay {
+            process,
+            ports: ports.split(',').map(|port| port.parse().unwrap()).collect(),
+            ca: ca.to_owned(),
+            _said: lines,
+        }
     }
 
     /// One session, of a kind that its number tells.
