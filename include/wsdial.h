@@ -389,9 +389,8 @@ WS_MUST_USE int ws_dialer_set_insecure_skip_verify(ws_dialer *dialer, int on, ws
 /* Dials through a proxy from now on, or through none for NULL (the default). url is
  * "scheme://user:password@host:port", %-escaped: http (CONNECT; port 80 unless told), https
  * (CONNECT in TLS; 443), socks5 (names are resolved here; 1080) or socks5h (names are resolved by
- * the proxy; 1080); without a scheme it is http. TLS with the proxy trusts the dialer's roots and
- * always verifies. A url that cannot be used is a failure of the family WS_E_URL_. ws+unix is never
- * proxied. */
+ * the proxy; 1080); without a scheme it is http. TLS with the proxy always verifies, by the
+ * dialer's roots. A url that cannot be used fails with WS_E_URL_*. ws+unix is never proxied. */
 WS_MUST_USE int ws_dialer_set_proxy(ws_dialer *dialer, const char *url, ws_error **error);
 
 /* Dials through the proxies that the environment names: http_proxy for ws, https_proxy for wss,
@@ -424,9 +423,8 @@ WS_MUST_USE int ws_dialer_set_connect_callback(ws_dialer *dialer, ws_connect_fn 
 
 /* Tells where to connect for ws_dial_fd and ws_dial_memory to url: host and port of the proxy if
  * the dialer has one for it, else of the address; for ws+unix the socket's path and port 0. host
- * gets the string with its NUL, size bytes at most: 256 are always enough, WS_E_USAGE_LENGTH if it
- * does not fit. Over what is connected there the exchange with the proxy runs by itself. dialer
- * NULL is the defaults. */
+ * gets the string with its NUL, size bytes at most: 256 are enough, else WS_E_USAGE_LENGTH. The
+ * dial then speaks to the proxy by itself. dialer: NULL is the defaults. */
 WS_MUST_USE int ws_dialer_route(const ws_dialer *dialer, const char *url, char *host, size_t size,
                                 int *port, ws_error **error);
 
@@ -437,8 +435,7 @@ WS_MUST_USE int ws_dialer_route(const ws_dialer *dialer, const char *url, char *
 const char *ws_url(const ws_conn *conn);
 
 /* The redirect number index (from 0, in their order) that led to the connection: the address that
- * answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the
- * last. */
+ * answered with it, and its HTTP status in *status (may be NULL). NULL and 0 after the last. */
 const char *ws_redirect(const ws_conn *conn, size_t index, int *status);
 
 /* The HTTP status of the server's answer, which is 101; 0 for NULL. */
@@ -484,8 +481,7 @@ const char *ws_close_reason(const ws_conn *conn, size_t *len);
  * handshake is through, and for NULL. */
 const char *ws_transcript(const ws_conn *conn);
 
-/* A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as
- * long as there is none. */
+/* A figure of the connection, in *out: id is one of WS_STAT_* (else WS_E_OPTION_VALUE). 0: none. */
 WS_MUST_USE int ws_stat(const ws_conn *conn, int id, uint64_t *out, ws_error **error);
 
 /* For ws_stat. */
@@ -519,8 +515,8 @@ WS_MUST_USE int ws_set_max_message(ws_conn *conn, size_t bytes, ws_error **error
 WS_MUST_USE int ws_set_compression(ws_conn *conn, int on, int level, ws_error **error);
 
 /* Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
- * need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown.
- * Results as for ws_send. */
+ * need be. data may be NULL when len is 0. ws_recv takes the pong unseen. Results as for
+ * ws_send. */
 WS_MUST_USE int ws_ping(ws_conn *conn, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
@@ -631,8 +627,7 @@ WS_MUST_USE int ws_process(ws_conn *conn, ws_error **error);
 /* As ws_dial, over a connected stream socket of the caller's: TLS if url says wss, then the
  * handshake. url says what to ask for, nothing is resolved. The socket may be in either mode and
  * stays in it. When *out is set it belongs to the connection; when *out is NULL it is still the
- * caller's, open. With WS_NOWAIT the answer may be WS_AGAIN, with *out set: ws_handshake carries
- * on. */
+ * caller's, open. With WS_NOWAIT it may answer WS_AGAIN, with *out set: ws_handshake goes on. */
 WS_MUST_USE int ws_dial_fd(ptrdiff_t fd, const char *url, const ws_dialer *dialer, int timeout_ms,
                            ws_conn **out, ws_error **error);
 
@@ -652,9 +647,8 @@ WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redire
                                  ws_error **error);
 
 /* As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none
- * for ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
- * WS_AGAIN and *out is set: move bytes with ws_output and ws_input, and call ws_handshake until it
- * is WS_OK. */
+ * for ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. It answers
+ * WS_AGAIN and sets *out: move bytes by ws_output and ws_input, call ws_handshake until WS_OK. */
 WS_MUST_USE int ws_dial_memory(const char *url, const ws_dialer *dialer, ws_conn **out,
                                ws_error **error);
 
@@ -679,6 +673,13 @@ const void *ws_output(ws_conn *conn, size_t *len);
 /* Over memory: the first n bytes of what ws_output showed were written. */
 WS_MUST_USE int ws_output_done(ws_conn *conn, size_t n, ws_error **error);
 
+/* Over memory: as ws_send with WS_NOWAIT, in one call with what would follow it. When all that is
+ * to be written has room in the *n bytes at buffer it is put there and counts as written; *n
+ * becomes its length, else 0. It is to be written before anything that a later call shows.
+ * WS_PENDING: ws_output has more. */
+WS_MUST_USE int ws_send_output(ws_conn *conn, int kind, const void *data, size_t len, void *buffer,
+                               size_t *n, ws_error **error);
+
 /* ---- Cancelling ------------------------------------------------------------------------------ */
 
 /* A token that is not fired; the caller's, until ws_cancel_free. Without a descriptor: WS_E_IO. */
@@ -696,8 +697,7 @@ void ws_cancel_reset(const ws_cancel *cancel);
 /* Drops the caller's share; dialers and connections that have the token keep it. NULL is fine. */
 void ws_cancel_free(ws_cancel *cancel);
 
-/* Gives the dialer's later dials and their connections' waiting calls a token; NULL takes it
- * away. */
+/* Gives the dialer's later dials and their connections' waiting calls a token, or none for NULL. */
 WS_MUST_USE int ws_dialer_set_cancel(ws_dialer *dialer, const ws_cancel *cancel, ws_error **error);
 
 /* Gives the connection another token, or with NULL none. It counts for the calls that begin later;

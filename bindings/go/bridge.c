@@ -1,6 +1,7 @@
 #include "bridge.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -10,6 +11,9 @@ static const wsgo_output nothing;
 
 /* What one call brings at the most: it has to be kept while the program looks at it. */
 enum { BATCH_BYTES = 256 * 1024, BATCH_MESSAGES = 4096 };
+
+/* A message up to here is framed on the stack, with the longest header before it. */
+enum { NOW = 1024, NOW_ROOM = NOW + 14 };
 
 int wsgo_feed(ws_conn *conn, const void *data, size_t len, int ended, ws_error **error)
 {
@@ -145,10 +149,20 @@ static int take(ws_conn *conn, int kind, const void *data, size_t len, ws_error 
 int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
               ws_error **error)
 {
+    size_t copied = room;
     int shown, result;
 
     *output = nothing;
-    result = take(conn, kind, data, len, error);
+    if (kind == WS_TEXT || kind == WS_BINARY) {
+        result = ws_send_output(conn, kind, data, len, buffer, &copied, error);
+        if (copied > 0) {
+            output->copied = copied;
+            output->more = result == WS_PENDING;
+            return result;
+        }
+    } else {
+        result = take(conn, kind, data, len, error);
+    }
     if (result < 0) {
         return result;
     }
@@ -156,24 +170,56 @@ int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffe
     return shown < 0 ? shown : result;
 }
 
-void wsgo_send_now(ws_conn *conn, int fd, int kind, uintptr_t data, size_t len, uintptr_t answer)
+static size_t write_now(int fd, const void *bytes, size_t size)
 {
-    wsgo_sent *sent = (wsgo_sent *)answer;
-    size_t size = 0;
-    const void *bytes;
     long n;
 
-    sent->result = take(conn, kind, (const void *)data, len, &sent->error);
-    sent->left = sent->result == WS_PENDING;
-    if (!sent->left || !(bytes = ws_output(conn, &size))) {
-        return;
-    }
     do {
         /* Not by send, which in a process with threads is a point of cancellation, and costs that of each message. */
         n = syscall(SYS_sendto, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
     } while (n < 0 && errno == EINTR);
-    if (n > 0 && ws_output_done(conn, (size_t)n, NULL) == WS_OK) {
-        sent->left = (size_t)n < size;
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* A message that has room on the stack leaves without being kept anywhere. */
+static int send_small(ws_conn *conn, int fd, int kind, const void *data, size_t len, wsgo_sent *sent)
+{
+    char frame[NOW_ROOM];
+    size_t size = sizeof frame, written;
+    int result = ws_send_output(conn, kind, data, len, frame, &size, &sent->error);
+
+    if (size == 0 || (written = write_now(fd, frame, size)) == size) {
+        return result;
+    }
+    sent->rest_len = size - written;
+    sent->rest = malloc(sent->rest_len);
+    if (!sent->rest) {
+        return WS_E_LIMIT_MEMORY;
+    }
+    memcpy(sent->rest, frame + written, sent->rest_len);
+    return result;
+}
+
+void wsgo_send_now(ws_conn *conn, int fd, int kind, uintptr_t data, size_t len, uintptr_t answer)
+{
+    wsgo_sent *sent = (wsgo_sent *)answer;
+    const void *bytes;
+    size_t size, written;
+
+    sent->rest = NULL;
+    sent->rest_len = 0;
+    if (len <= NOW && (kind == WS_TEXT || kind == WS_BINARY)) {
+        sent->result = send_small(conn, fd, kind, (const void *)data, len, sent);
+    } else {
+        sent->result = take(conn, kind, (const void *)data, len, &sent->error);
+    }
+    sent->left = sent->result == WS_PENDING;
+    if (!sent->left || sent->rest_len > 0 || !(bytes = ws_output(conn, &size))) {
+        return;
+    }
+    written = write_now(fd, bytes, size);
+    if (written > 0 && ws_output_done(conn, written, NULL) == WS_OK) {
+        sent->left = written < size;
     }
 }
 

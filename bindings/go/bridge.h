@@ -58,13 +58,16 @@ int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, in
 int wsgo_send(ws_conn *conn, int kind, const void *data, size_t len, void *buffer, size_t room, wsgo_output *output,
               ws_error **error);
 
-/* How wsgo_send_now went: its answer, and whether something is left to be written, which wsgo_output_next shows. */
+/* How wsgo_send_now went: its answer, and what is left to be written: rest, to be freed, of which there was no memory for
+ * when it is NULL and rest_len is not 0; and, behind it, if left says so, what wsgo_output_next shows. */
 typedef struct wsgo_sent {
     int result, left;
+    void *rest;
+    size_t rest_len;
     ws_error *error;
 } wsgo_sent;
 
-/* wsgo_send of a small message, and one write of it to a non-blocking socket. A failure of the socket leaves all of it. The
+/* wsgo_send of a message that is not large, and a write of it to a non-blocking socket. A failure of the socket leaves all of it. The
  * addresses are numbers because cgo's look at pointers costs as much as masking; the caller keeps both alive. */
 void wsgo_send_now(ws_conn *conn, int fd, int kind, uintptr_t data, size_t len, uintptr_t answer);
 

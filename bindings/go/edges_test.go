@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -278,4 +279,64 @@ func TestTheStatusOfARejection(t *testing.T) {
 			t.Errorf("%v %+v", err, resp)
 		}
 	}
+}
+
+// A frame that a full socket takes in part, or not at all, leaves whole and in its turn.
+func TestSmallMessagesThroughAFullSocket(t *testing.T) {
+	const count, size = 3000, 1000
+	full, got := make(chan int, 1), make(chan error, 1)
+	url := script(t, "", func(_ net.Conn, reader *bufio.Reader) {
+		if _, err := reader.Discard(<-full); err != nil {
+			got <- err
+			return
+		}
+		frame := make([]byte, 8+size)
+		for i := range count {
+			if _, err := io.ReadFull(reader, frame); err != nil {
+				got <- err
+				return
+			}
+			for j := range size {
+				if want := byte(i + j); frame[8+j]^frame[4+j%4] != want || frame[0] != 0x82 {
+					got <- fmt.Errorf("byte %d of message %d is not %d", j, i, want)
+					return
+				}
+			}
+		}
+		got <- nil
+	})
+	c := dialTest(t, Dialer{}, url)
+	junk, written := make([]byte, 1<<16), 0
+	c.raw.Write(func(fd uintptr) bool {
+		for {
+			n, err := syscall.Write(int(fd), junk)
+			if err == syscall.EAGAIN {
+				return true
+			}
+			written += max(n, 0)
+		}
+	})
+	ended := make(chan error, 1)
+	go func() {
+		data := make([]byte, size)
+		for i := range count {
+			for j := range data {
+				data[j] = byte(i + j)
+			}
+			if err := c.WriteMessage(BinaryMessage, data); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
+	}()
+	full <- written
+	within(t, "sending through a full socket", func() {
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

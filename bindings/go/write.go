@@ -230,16 +230,31 @@ func (c *Conn) putNow(kind int, data []byte) (isDone bool, err error) {
 	if !w.taken {
 		return false, nil // the stream is closed: write tells
 	}
-	if w.sent.result != C.WS_PENDING {
+	if w.sent.rest_len > 0 {
+		c.keepRest()
+	}
+	if w.sent.result != C.WS_OK && w.sent.result != C.WS_PENDING {
 		return true, c.taken(w.sent.result, w.sent.error)
 	}
-	if w.sent.left != 0 {
-		c.inside = true
+	if w.sent.left != 0 || len(c.rest) > 0 {
+		c.inside = w.sent.left != 0
 		if err := c.flushInside(context.Background()); err != nil {
 			return true, pending(err)
 		}
 	}
 	return true, nil
+}
+
+// keepRest takes over what the socket did not.
+func (c *Conn) keepRest() {
+	sent := &c.writing.sent
+	if sent.rest == nil {
+		c.writeErr = makeError(sent.result, nil) // a part of the frame is gone, and with it the stream
+		return
+	}
+	c.rest = C.GoBytes(sent.rest, C.int(sent.rest_len))
+	C.free(sent.rest)
+	sent.rest = nil
 }
 
 func (c *Conn) writeSocket(fd uintptr) bool {

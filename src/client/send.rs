@@ -220,18 +220,8 @@ impl Connection {
         turned: u8,
         patience: Patience<'_>,
     ) -> Result<(), Lost> {
-        // Zeroing more than is needed would cost as much as masking.
-        let (mut tiny, mut small);
-        let frame: &mut [u8] = if data.len() <= TINY {
-            tiny = [0; MAX_HEADER + TINY];
-            &mut tiny
-        } else {
-            small = [0; MAX_HEADER + SMALL];
-            &mut small
-        };
-        let len = encoder::message_frame(frame, kind, data, random::mask_key());
-        frame[0] ^= turned;
-        let mut frame = &frame[..len];
+        let mut stack = Stack::room(data.len());
+        let mut frame = stack.frame(kind, data, turned);
         if self.secure {
             seal(&mut self.link.lock(), frame, &mut tx.wire).map_err(Lost::Error)?;
             return self.write_out(tx, patience).map(drop).map_err(Lost::Io);
@@ -510,9 +500,38 @@ impl Connection {
     }
 }
 
+/// Memory for the frame of a small message: zeroing more than is needed would cost as much as masking.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack alone, and is there so that no memory is asked for"
+)]
+pub(super) enum Stack {
+    Tiny([u8; MAX_HEADER + TINY]),
+    Small([u8; MAX_HEADER + SMALL]),
+}
+
+impl Stack {
+    #[inline(always)]
+    pub(super) fn room(len: usize) -> Stack {
+        if len <= TINY { Stack::Tiny([0; MAX_HEADER + TINY]) } else { Stack::Small([0; MAX_HEADER + SMALL]) }
+    }
+
+    /// The message as a frame; `turned` as in [`Connection::put_small`].
+    #[inline(always)]
+    pub(super) fn frame(&mut self, kind: Kind, data: &[u8], turned: u8) -> &[u8] {
+        let room: &mut [u8] = match self {
+            Stack::Tiny(room) => room,
+            Stack::Small(room) => room,
+        };
+        let len = encoder::message_frame(room, kind, data, random::mask_key());
+        room[0] ^= turned;
+        &room[..len]
+    }
+}
+
 /// Whether what is not binary can be sent.
 #[inline]
-fn check(kind: Kind, data: &[u8]) -> Result<(), Error> {
+pub(super) fn check(kind: Kind, data: &[u8]) -> Result<(), Error> {
     if kind != Kind::Text {
         return Err(Error::new(Code::UsageKind, "a ping, pong or close is not sent as a message"));
     }

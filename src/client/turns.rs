@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::calls::forked;
 use super::connection::{Connection, Input, Outcome, Rx, Spent};
 use super::recv::Turn;
-use super::send::serve;
+use super::send::{SMALL, Stack, check, serve};
 use crate::buffer::Buffer;
 use crate::error::{Code, Error, Phase};
+use crate::protocol::encoder::MAX_HEADER;
 use crate::protocol::message::{Kind, Message};
 use crate::wait::{Patience, Wait, now};
 
@@ -326,6 +327,66 @@ impl Connection {
         let mut link = self.link.lock();
         self.release(tx, &mut link);
         Ok(())
+    }
+
+    /// Over memory: sends a message, and gives what is to be written to `put` when it is no more than `room`: all of it,
+    /// once, and it counts as written. What is not given to `put` is shown by [`Connection::output`].
+    pub(crate) fn send_output(
+        &self,
+        kind: Kind,
+        data: &[u8],
+        may_deflate: bool,
+        room: usize,
+        put: impl FnOnce(&[u8]),
+    ) -> Result<Outcome, Error> {
+        self.memory_only()?;
+        // Most are small and go as they are: they need no memory in between.
+        let is_plain = !self.secure && (self.deflating.is_none() || !may_deflate);
+        if !is_plain || data.len() > SMALL || room < MAX_HEADER + data.len() {
+            let outcome = match may_deflate {
+                true => self.send(kind, data, Wait::Never)?,
+                false => self.send_uncompressed(kind, data, Wait::Never)?,
+            };
+            return Ok(if outcome == Outcome::Pending { self.put_output(room, put) } else { outcome });
+        }
+        if kind != Kind::Binary {
+            check(kind, data)?;
+        }
+        self.call(Wait::Never, |patience| {
+            let mut tx = match self.enter_for_message(patience)? {
+                Ok(tx) => tx,
+                Err(answer) => return Ok(answer),
+            };
+            let put = if tx.unsent() > 0 {
+                self.put_small(&mut tx, kind, data, 0, patience)
+            } else {
+                let mut stack = Stack::room(data.len());
+                let frame = stack.frame(kind, data, 0);
+                put(frame);
+                self.sent.wire(frame.len());
+                Ok(())
+            };
+            if put.is_ok() {
+                self.sent.message(data.len());
+            }
+            self.leave_tx(tx, put, patience)
+        })
+    }
+
+    /// Gives all that is to be written to `put`, if it is no more than `room` and nothing of it is lent.
+    fn put_output(&self, room: usize, put: impl FnOnce(&[u8])) -> Outcome {
+        let mut tx = self.tx.lock();
+        if tx.output.is_some() || tx.wire.len() > room {
+            return Outcome::Pending;
+        }
+        put(tx.wire.filled());
+        self.sent.wire(tx.wire.len());
+        let len = tx.wire.len();
+        tx.wire.consume(len);
+        let mut link = self.link.lock();
+        let owes = link.owes();
+        self.release(tx, &mut link);
+        if owes { Outcome::Pending } else { Outcome::Done }
     }
 
     fn memory_only(&self) -> Result<(), Error> {

@@ -146,7 +146,7 @@ pub unsafe extern "C" fn ws_url(conn: *const ws_conn) -> *const c_char {
 }
 
 /// The redirect number index (from 0, in their order) that led to the connection: the address that
-/// answered with it, and its HTTP status in *status, which may be NULL. NULL and 0 behind the last.
+/// answered with it, and its HTTP status in *status (may be NULL). NULL and 0 after the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_redirect(conn: *const ws_conn, index: usize, status: *mut c_int) -> *const c_char {
     // SAFETY: NULL or a connection that is not freed while the address is used; `status` is NULL or may be written.

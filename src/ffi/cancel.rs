@@ -53,7 +53,7 @@ pub unsafe extern "C" fn ws_cancel_free(cancel: *mut ws_cancel) {
     unsafe { guard::free(cancel) }
 }
 
-/// Gives the dialer's later dials and their connections' waiting calls a token; NULL takes it away.
+/// Gives the dialer's later dials and their connections' waiting calls a token, or none for NULL.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_cancel(

@@ -140,6 +140,12 @@ pub(super) fn data_kind(kind: c_int) -> Result<Kind, Error> {
     }
 }
 
+/// The kind of a message and whether it may be compressed.
+#[inline]
+pub(super) fn sent_kind(kind: c_int) -> Result<(Kind, bool), Error> {
+    Ok((data_kind(kind & !WS_UNCOMPRESSED)?, kind & WS_UNCOMPRESSED == 0))
+}
+
 #[cold]
 fn no_data_kind(kind: c_int) -> Error {
     Error::new(Code::UsageKind, format!("the kind is {kind}; WS_TEXT (1) and WS_BINARY (2) can be sent"))
@@ -214,7 +220,7 @@ pub unsafe extern "C" fn ws_send(
     unsafe {
         guard::call(error, || {
             let conn = guard::living("conn", conn)?;
-            let (kind, may_deflate) = (data_kind(kind & !WS_UNCOMPRESSED)?, kind & WS_UNCOMPRESSED == 0);
+            let (kind, may_deflate) = sent_kind(kind)?;
             let data = guard::bytes("data", data, len)?;
             let wait = wait(timeout_ms, None)?;
             match may_deflate {
@@ -318,8 +324,7 @@ pub unsafe extern "C" fn ws_conn_free(conn: *mut ws_conn) {
 }
 
 /// Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
-/// need be. data may be NULL when len is 0. The peer's pong is taken by ws_recv and not shown. Results
-/// as for ws_send.
+/// need be. data may be NULL when len is 0. ws_recv takes the pong unseen. Results as for ws_send.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_ping(

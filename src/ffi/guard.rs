@@ -276,7 +276,7 @@ fn too_long(name: &str, len: usize) -> Error {
 }
 
 #[cold]
-fn null(name: &str) -> Error {
+pub(super) fn null(name: &str) -> Error {
     Error::new(Code::UsageNull, format!("the argument {name} is NULL"))
 }
 

@@ -17,8 +17,7 @@ use crate::target::Endpoint;
 /// Dials through a proxy from now on, or through none for NULL (the default). url is
 /// "scheme://user:password@host:port", %-escaped: http (CONNECT; port 80 unless told), https (CONNECT in
 /// TLS; 443), socks5 (names are resolved here; 1080) or socks5h (names are resolved by the proxy; 1080);
-/// without a scheme it is http. TLS with the proxy trusts the dialer's roots and always verifies. A url
-/// that cannot be used is a failure of the family WS_E_URL_. ws+unix is never proxied.
+/// without a scheme it is http. TLS with the proxy always verifies, by the dialer's roots. A url that cannot be used fails with WS_E_URL_*. ws+unix is never proxied.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_proxy(
@@ -115,8 +114,7 @@ pub unsafe extern "C" fn ws_dialer_set_connect_callback(
 
 /// Tells where to connect for ws_dial_fd and ws_dial_memory to url: host and port of the proxy if the
 /// dialer has one for it, else of the address; for ws+unix the socket's path and port 0. host gets the
-/// string with its NUL, size bytes at most: 256 are always enough, WS_E_USAGE_LENGTH if it does not fit.
-/// Over what is connected there the exchange with the proxy runs by itself. dialer NULL is the defaults.
+/// string with its NUL, size bytes at most: 256 are enough, else WS_E_USAGE_LENGTH. The dial then speaks to the proxy by itself. dialer: NULL is the defaults.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_route(

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::ptr;
 use std::time::Duration;
 
-use super::connection::{DIAL_LIMIT, ws_conn};
+use super::connection::{DIAL_LIMIT, sent_kind, ws_conn};
 use super::dialer::{default_client, ws_dialer};
 use super::error::ws_error;
 use super::guard;
@@ -72,8 +72,7 @@ pub unsafe extern "C" fn ws_process(conn: *mut ws_conn, error: *mut *mut ws_erro
 
 /// As ws_dial, over a connected stream socket of the caller's: TLS if url says wss, then the handshake.
 /// url says what to ask for, nothing is resolved. The socket may be in either mode and stays in it. When
-/// *out is set it belongs to the connection; when *out is NULL it is still the caller's, open. With
-/// WS_NOWAIT the answer may be WS_AGAIN, with *out set: ws_handshake carries on.
+/// *out is set it belongs to the connection; when *out is NULL it is still the caller's, open. With WS_NOWAIT it may answer WS_AGAIN, with *out set: ws_handshake goes on.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial_fd(
@@ -105,9 +104,7 @@ pub unsafe extern "C" fn ws_dial_fd(
 }
 
 /// As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none for
-/// ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. The answer is
-/// WS_AGAIN and *out is set: move bytes with ws_output and ws_input, and call ws_handshake until it is
-/// WS_OK.
+/// ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. It answers WS_AGAIN and sets *out: move bytes by ws_output and ws_input, call ws_handshake until WS_OK.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial_memory(
@@ -214,8 +211,42 @@ pub unsafe extern "C" fn ws_output_done(conn: *mut ws_conn, n: usize, error: *mu
     }
 }
 
-/// A figure of the connection, in *out: id is one of WS_STAT_*, or it is WS_E_OPTION_VALUE. 0 as long as
-/// there is none.
+/// Over memory: as ws_send with WS_NOWAIT, in one call with what would follow it. When all that is to be
+/// written has room in the *n bytes at buffer it is put there and counts as written; *n becomes its
+/// length, else 0. It is to be written before anything that a later call shows. WS_PENDING: ws_output
+/// has more.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_send_output(
+    conn: *mut ws_conn,
+    kind: c_int,
+    data: *const c_void,
+    len: usize,
+    buffer: *mut c_void,
+    n: *mut usize,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for; what is put into the buffer is no longer than it.
+    unsafe {
+        guard::call(error, || {
+            let n = guard::unique("n", n)?;
+            let room = std::mem::take(n);
+            if buffer.is_null() && room > 0 {
+                return Err(guard::null("buffer"));
+            }
+            let conn = guard::living("conn", conn)?;
+            let (kind, may_deflate) = sent_kind(kind)?;
+            let data = guard::bytes("data", data, len)?;
+            conn.connection().send_output(kind, data, may_deflate, room, |bytes| {
+                // The buffer need not be initialised.
+                ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), bytes.len());
+                *n = bytes.len();
+            })
+        })
+    }
+}
+
+/// A figure of the connection, in *out: id is one of WS_STAT_* (else WS_E_OPTION_VALUE). 0: none.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_stat(conn: *const ws_conn, id: c_int, out: *mut u64, error: *mut *mut ws_error) -> c_int {

@@ -156,6 +156,67 @@ static void echoes(int secure, size_t step)
     ws_dialer_free(dialer);
 }
 
+/* A message that is sent into the program's own memory: whole, or not at all and left to ws_output. */
+static void sent_into_memory(int secure)
+{
+    static const size_t sizes[] = { 0, 1, 112, 113, 125, 126, 1024, 1025, 5000, 70000 };
+    static char data[70000], frame[100000];
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(secure, "/echo", 1 << 20, dialer);
+    ws_message message = WS_MESSAGE_INIT;
+    ws_error *error = NULL;
+    size_t n, len, i;
+
+    for (i = 0; i < sizeof data; i++) {
+        data[i] = (char)(i * 11 + i / 253);
+    }
+    for (n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
+        /* All of it, and nothing behind it is touched. */
+        memset(frame, 'u', sizeof frame);
+        len = sizeof frame;
+        EXPECT(WS_OK, ws_send_output(pair.conn, WS_BINARY, data, sizes[n], frame, &len, e));
+        CHECK(len > sizes[n] && len < sizeof frame && frame[len] == 'u');
+        CHECK(ws_output(pair.conn, &i) == NULL && !(ws_wants(pair.conn) & WS_WANT_WRITE));
+        CHECK(send(pair.fd, frame, len, MSG_NOSIGNAL) == (ssize_t)len);
+        receive(&pair, &message);
+        CHECK(message.len == sizes[n] && memcmp(message.data, data, message.len) == 0);
+        /* No room: nothing is put, ws_output has it; and what comes then goes behind it. */
+        memset(frame, 'u', sizeof frame);
+        len = sizes[n];
+        EXPECT(WS_PENDING, ws_send_output(pair.conn, WS_BINARY, data, sizes[n], frame, &len, e));
+        CHECK(len == 0 && frame[0] == 'u');
+        CHECK(ws_output(pair.conn, &i) != NULL);
+        len = sizeof frame;
+        EXPECT(WS_PENDING, ws_send_output(pair.conn, WS_BINARY, "behind", 6, frame, &len, e));
+        CHECK(len == 0 && frame[0] == 'u');
+        write_all(&pair);
+        receive(&pair, &message);
+        CHECK(message.len == sizes[n] && memcmp(message.data, data, message.len) == 0);
+        receive(&pair, &message);
+        CHECK(message.len == 6 && memcmp(message.data, "behind", 6) == 0);
+    }
+    /* What cannot be sent puts nothing. */
+    len = sizeof frame;
+    EXPECT(WS_E_USAGE_UTF8, ws_send_output(pair.conn, WS_TEXT, "\xff", 1, frame, &len, e));
+    CHECK(len == 0);
+    len = sizeof frame;
+    EXPECT(WS_E_USAGE_KIND, ws_send_output(pair.conn, WS_PING, "p", 1, frame, &len, e));
+    CHECK(len == 0);
+    len = 1;
+    CHECK(ws_send_output(pair.conn, WS_TEXT, "x", 1, NULL, &len, &error) == WS_E_USAGE_NULL && len == 0);
+    CHECK(strstr(ws_error_message(error), "buffer") != NULL);
+    ws_error_free(error);
+    CHECK(ws_send_output(pair.conn, WS_TEXT, "x", 1, frame, NULL, NULL) == WS_E_USAGE_NULL);
+    len = 0;
+    EXPECT(WS_PENDING, ws_send_output(pair.conn, WS_TEXT, "no room at all", 14, NULL, &len, e));
+    write_all(&pair);
+    receive(&pair, &message);
+    CHECK(message.len == 14);
+    close_pair(&pair);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
+}
+
 /* What is lent is the program's until it is given back, whatever others do; and what came before it is not locked away. */
 static void lent(int secure)
 {
@@ -218,6 +279,35 @@ static int feed(ws_conn *conn, const char *bytes, size_t len)
     memcpy(to, bytes, len);
     EXPECT(WS_OK, ws_input_done(conn, len, e));
     return 1;
+}
+
+/* Nothing is put before what was there first, and nothing behind the close frame. */
+static void not_sent_into_memory(void)
+{
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(0, "/silent", 1 << 20, dialer);
+    ws_message message = WS_MESSAGE_INIT;
+    const unsigned char *bytes;
+    char frame[100];
+    size_t len = sizeof frame, n;
+
+    CHECK(feed(pair.conn, "\x89\x01p", 3));
+    EXPECT(WS_AGAIN, ws_recv(pair.conn, BOUND, &message, e));
+    EXPECT(WS_PENDING, ws_send_output(pair.conn, WS_TEXT, "x", 1, frame, &len, e));
+    /* The pong, then the message. */
+    CHECK(len == 0 && (bytes = ws_output(pair.conn, &n)) != NULL && n == 14 && bytes[0] == 0x8a && bytes[7] == 0x81);
+    len = sizeof frame;
+    EXPECT(WS_PENDING, ws_send_output(pair.conn, WS_TEXT, "y", 1, frame, &len, e));
+    CHECK(len == 0);
+    write_all(&pair);
+    EXPECT(WS_PENDING, ws_start_close(pair.conn, 1000, NULL, e));
+    len = sizeof frame;
+    EXPECT(WS_CLOSED, ws_send_output(pair.conn, WS_TEXT, "z", 1, frame, &len, e));
+    CHECK(len == 0 && (bytes = ws_output(pair.conn, &n)) != NULL && n == 8 && bytes[0] == 0x88);
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+    ws_message_free(&message);
+    ws_dialer_free(dialer);
 }
 
 static void the_peer_waits(void)
@@ -567,8 +657,10 @@ int main(int argc, char **argv)
         echoes(secure, 1000);
         echoes(secure, 1 << 20);
         lent(secure);
+        sent_into_memory(secure);
         facts_asked_too_early(secure);
     }
+    not_sent_into_memory();
     the_peer_waits();
     a_busy_mover();
     a_large_payload_has_room_of_its_own();

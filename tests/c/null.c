@@ -209,6 +209,7 @@ static void tokens(ws_conn *conn)
 static void bytes(ws_conn *conn)
 {
     size_t len = 7;
+    char to[100];
 
     CHECK(ws_input(NULL, &len) == NULL && len == 0);
     CHECK(ws_input(NULL, NULL) == NULL);
@@ -220,6 +221,12 @@ static void bytes(ws_conn *conn)
     EXPECT_TWICE(WS_E_USAGE_STATE, ws_input_done(conn, 1, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_output_done(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_STATE, ws_output_done(conn, 0, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_output(NULL, WS_TEXT, "x", 1, to, (len = 7, &len), e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_output(conn, WS_TEXT, "x", 1, NULL, (len = 7, &len), e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_output(conn, WS_TEXT, "x", 1, to, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_output(conn, WS_TEXT, NULL, 1, to, (len = 7, &len), e));
+    EXPECT_TWICE(WS_E_USAGE_STATE, ws_send_output(conn, WS_TEXT, "x", 1, to, (len = 7, &len), e));
+    CHECK(len == 0);
 }
 
 static void calls(ws_conn *conn)

@@ -93,7 +93,7 @@ impl Memory {
         }
     }
 
-    /// Whole, in a batch, or in fragments.
+    /// Whole, in a batch, in fragments, or into memory of ours.
     fn send(&mut self, kind: c_int, data: &[u8]) -> Result<c_int, c_int> {
         match self.random.below(4) {
             0 => {
@@ -122,10 +122,45 @@ impl Memory {
                     rest = behind;
                 }
             }
+            2 => self.send_into_memory(kind, data),
             // SAFETY: the data lives as long as the call.
             _ => self.turn(false, |conn, error| unsafe {
                 ws_send(conn, kind, data.as_ptr().cast(), data.len(), NOWAIT, error)
             }),
+        }
+    }
+
+    fn send_into_memory(&mut self, kind: c_int, data: &[u8]) -> Result<c_int, c_int> {
+        let mut to = vec![0u8; self.random.below(data.len() + 40)];
+        let (at, mut len) = (to.as_mut_ptr().cast(), 0);
+        // SAFETY: the data lives as long as the call, the memory is ours and as large as it is said to be.
+        let done = self.turn(false, |conn, error| unsafe {
+            len = to.len();
+            ws_send_output(conn, kind, data.as_ptr().cast(), data.len(), at, &raw mut len, error)
+        });
+        assert!(len == 0 || matches!(done, Ok(OK | PENDING)), "{done:?}");
+        // Nothing else may leave before it.
+        let mut left = &to[..len];
+        while !left.is_empty() {
+            match self.socket.write(left) {
+                Ok(n) => left = &left[n..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.read();
+                    self.wait_for_room();
+                }
+                Err(_) => break,
+            }
+        }
+        done
+    }
+
+    /// Until something can be written, or read where there is room to read it into.
+    fn wait_for_room(&self) {
+        // SAFETY: the connection lives; one writable pollfd.
+        unsafe {
+            let read = if ws_wants(self.conn) & WS_WANT_READ != 0 && self.came { libc::POLLIN } else { 0 };
+            let mut watch = libc::pollfd { fd: self.socket.as_raw_fd(), events: read | libc::POLLOUT, revents: 0 };
+            libc::poll(&raw mut watch, 1, -1);
         }
     }
 
