@@ -651,6 +651,12 @@ public:
     result<answer> try_output_done(std::size_t n) const {
         return detail::ask([&](ws_error **e) { return ws_output_done(get(), n, e); });
     }
+    // Over memory: a message and all that is to be written into room, of which size becomes what was put there.
+    result<answer> try_send_output(kind what, bytes data, void *room, std::size_t &size) const {
+        return detail::ask([&](ws_error **e) {
+            return ws_send_output(get(), static_cast<int>(what), data.data(), data.size(), room, &size, e);
+        });
+    }
 
 #if defined(__cpp_exceptions)
     answer send(kind what, bytes data, timeout wait = forever) const { return try_send(what, data, wait).value(); }
@@ -688,6 +694,9 @@ public:
     std::uint64_t stat(int id) const { return try_stat(id).value(); }
     void input_done(std::size_t n) const { try_input_done(n).value(); }
     void output_done(std::size_t n) const { try_output_done(n).value(); }
+    answer send_output(kind what, bytes data, void *room, std::size_t &size) const {
+        return try_send_output(what, data, room, size).value();
+    }
     // For `for (const wsdial::message &message : conn.messages())`: until the connection is closed.
     class messages messages() const noexcept;
 #endif

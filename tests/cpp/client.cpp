@@ -1,6 +1,10 @@
 // wsdial.hpp against a server: called with its address, plain and over TLS, and the file with its certificate. Compiled
 // as each standard from C++17 on.
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -322,7 +326,50 @@ void bytes_may_be_moved_by_the_caller() {
     const auto room = conn.input();
     CHECK(room.first != nullptr && room.second >= 16384);
     conn.input_done(0);
+    char frame[100];
+    std::size_t size = sizeof frame;
+    CHECK(thrown([&] { conn.send_output(wsdial::kind::text, "early", frame, size); }) == WS_E_USAGE_STATE && size == 0);
     CHECK(thrown([&] { conn.handshake(wsdial::nowait); }) == WS_E_HANDSHAKE_EOF);
+}
+
+int connected(int port) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    CHECK(fd >= 0 && connect(fd, reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0);
+    return fd;
+}
+
+// The same with a server at the other end of a socket.
+void a_message_may_be_put_into_memory(const std::string &server) {
+    const int fd = connected(std::stoi(server.substr(server.rfind(':') + 1)));
+    const wsdial::connection conn = wsdial::dialer().dial_memory(server + "/echo");
+    const auto read = [&] {
+        const auto room = conn.input();
+        const ssize_t n = recv(fd, room.first, room.second, 0);
+        CHECK(n > 0);
+        conn.input_done(static_cast<std::size_t>(n));
+    };
+    while (conn.handshake(wsdial::nowait) == wsdial::answer::again) {
+        if (const wsdial::bytes out = conn.output(); !out.empty()) {
+            CHECK(send(fd, out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size()));
+            conn.output_done(out.size());
+        } else {
+            read();
+        }
+    }
+    char frame[100];
+    std::size_t size = sizeof frame;
+    CHECK(conn.send_output(wsdial::kind::text, "whole", frame, size) == wsdial::answer::ok && size == 6 + 5);
+    CHECK(send(fd, frame, size, MSG_NOSIGNAL) == static_cast<ssize_t>(size));
+    wsdial::message message;
+    while (conn.recv(message, wsdial::nowait) == wsdial::answer::again) {
+        read();
+    }
+    CHECK(message.text() == "whole");
+    close(fd);
 }
 
 }  // namespace
@@ -339,6 +386,7 @@ int main(int argc, char **argv) {
     the_way_is_told_and_made();
     a_failure_tells_everything(argv[1]);
     a_token_ends_a_wait(argv[1]);
+    a_message_may_be_put_into_memory(argv[1]);
     for (const char *url : {argv[1], argv[2]}) {
         wsdial::dialer dialer;
         dialer.add_subprotocol("json").add_subprotocol("v2.bin").add_ca_file(argv[3]).set_keepalive(10s, 10s);
