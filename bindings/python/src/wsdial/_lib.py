@@ -4,7 +4,7 @@
 functions and keeps the GIL: for calls that only tell or set something, where letting go costs more than the call. Nothing
 in the library calls back, so neither can deadlock. ``fast`` has the functions that move messages, letting go of the GIL
 and without prototypes, which cost ctypes 600 ns a call: what is passed there must have its C type already (``c_void_p``,
-``c_size_t``, ``bytes`` for a pointer; a bare number is a C int).
+``c_size_t``, ``bytes`` for a pointer; a bare number is a C int). ``fast_held`` is the same, keeping the GIL.
 """
 
 from __future__ import annotations
@@ -167,6 +167,7 @@ class Fast:
         self.ws_send: Callable[..., int] = library.ws_send
         self.ws_recv: Callable[..., int] = library.ws_recv
         self.ws_recv_batch: Callable[..., int] = library.ws_recv_batch
+        self.ws_send_output: Callable[..., int] = library.ws_send_output
 
 
 def _find() -> str:
@@ -181,10 +182,11 @@ def _find() -> str:
     raise ImportError(f"{NAME} is neither beside the package ({folder}) nor named by {VARIABLE}")
 
 
-def _load() -> tuple[Library, Library, Fast]:
+def _load() -> tuple[Library, Library, Fast, Fast]:
     path = _find()
     try:
-        loaded = Library(ctypes.CDLL(path)), Library(ctypes.PyDLL(path)), Fast(ctypes.CDLL(path))
+        held, fast_held = ctypes.PyDLL(path), ctypes.PyDLL(path)
+        loaded = Library(ctypes.CDLL(path)), Library(held), Fast(ctypes.CDLL(path)), Fast(fast_held)
     except (OSError, AttributeError) as error:
         raise ImportError(f"{path} cannot be used: {error}") from error
     version = loaded[0].ws_version().decode()
@@ -194,4 +196,4 @@ def _load() -> tuple[Library, Library, Fast]:
     return loaded
 
 
-lib, held, fast = _load()
+lib, held, fast, fast_held = _load()

@@ -12,7 +12,7 @@ from collections import deque
 from ctypes import string_at
 from typing import TYPE_CHECKING, Any
 
-from .._lib import held
+from .._lib import OK, PENDING, held
 from .tools import Tools, lent, tools
 
 if TYPE_CHECKING:
@@ -150,6 +150,20 @@ class Carrier(asyncio.BufferedProtocol):
             held.ws_input_done(self.conn, 0, None)
 
     # Bytes out.
+
+    def send(self, kind: int, data: bytes) -> bool:
+        """Sends a small message at once. False: it was not taken, because something is before it or for a reason that
+        ``ws_send`` tells."""
+        transport = self.transport
+        if self.writing_paused or self.tunnel is not None or transport is None or transport.is_closing():
+            return False
+        result, output = self.tools.send(self.conn, kind, data)
+        if output:
+            self.backlog = 0
+            transport.write(output)
+        if result == PENDING:
+            self.flush()
+        return result == OK or result == PENDING
 
     def flush(self) -> bool:
         """Gives the transport what is to be written; whether anything was."""

@@ -21,6 +21,7 @@ from ..http import Request, Response, read_headers, response
 from ..typing import Data, DataLike, LoggerLike
 from .sending import buffer_of, fragments_of, is_bytes_like, is_iterable
 from .streaming import pieces_of
+from .tools import FRAMED
 from .wire import Wire
 
 if TYPE_CHECKING:
@@ -227,11 +228,15 @@ class ClientConnection:
         wire = self._wire
         while wire.fragments is not None:
             await asyncio.shield(wire.fragments)
-        if isinstance(message, str):
-            data = message.encode()
-            await self._put(_lib.BINARY if text is False else _lib.TEXT, data, len(data))
-        elif isinstance(message, bytes):
-            await self._put(_lib.TEXT if text else _lib.BINARY, message, len(message))
+        if isinstance(message, (str, bytes)):
+            if isinstance(message, str):
+                data, kind = message.encode(), _lib.BINARY if text is False else _lib.TEXT
+            else:
+                data, kind = message, _lib.TEXT if text else _lib.BINARY
+            if len(data) > FRAMED or not wire.send(kind, data):
+                await self._put(kind, data, len(data))
+            elif wire.writing_paused and wire.unsent > wire.limits.write_high:
+                await wire.drained(wire.limits.write_high)
         elif is_bytes_like(message):
             with buffer_of(message) as (pointer, size):
                 await self._put(_lib.TEXT if text else _lib.BINARY, pointer, size)

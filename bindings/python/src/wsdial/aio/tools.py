@@ -13,7 +13,7 @@ from ctypes import byref, c_int, c_size_t, c_ssize_t, c_void_p
 from typing import Optional
 
 from .. import _lib
-from .._lib import held
+from .._lib import fast_held, held
 
 # One read brings at most so much, though the room of a large message may be larger.
 ROOM = 256 * 1024
@@ -23,6 +23,11 @@ SCRATCH = 256 * 1024
 
 # So many views of the library's input buffers are kept: it takes them from a small pool, in turn.
 _VIEWS = 32
+
+#: A message of so many bytes is sent by way of memory here, with the header of its frame, its TLS records and what is
+#: to be written with it.
+FRAMED = 4096
+_FRAME = 2 * FRAMED
 
 _READ, _WRITE = 0x100, 0x200
 
@@ -41,11 +46,22 @@ class Tools:
         self.at_error = byref(self.error)
         self.kind, self.is_final = c_int(), c_int()
         self.at_kind, self.at_final = byref(self.kind), byref(self.is_final)
+        self.conn, self.length = c_void_p(), c_size_t()
+        self.frame = ctypes.create_string_buffer(_FRAME)
+        self.frame_view = memoryview(self.frame).cast("B")
         self.batch = _lib.BatchStruct()
         self.at_batch = byref(self.batch)
         self.scratch: memoryview | None = None
         self.scratch_address = 0
         self._views: dict[int, memoryview] = {}
+
+    def send(self, conn: int, kind: int, data: bytes) -> tuple[int, bytes]:
+        """Sends a small message: the answer, and what is to be written before all else."""
+        self.conn.value = conn
+        self.length.value = len(data)
+        self.size.value = _FRAME
+        result = fast_held.ws_send_output(self.conn, kind, data, self.length, self.frame, self.at_size, None)
+        return result, self.frame_view[: self.size.value].tobytes()
 
     def room(self, conn: int) -> memoryview | None:
         """Where bytes from the peer may be put, in the library's own memory."""
