@@ -725,8 +725,8 @@ int ws_error_os_error(const ws_error *error);
  * for a lost connection, 0 when there is none. */
 int ws_error_close_code(const ws_error *error);
 
-/* The HTTP status of the answer that was a no, as header and body below: the server's, such as 401,
- * or the proxy's (WS_E_PROXY_REJECTED, WS_E_PROXY_AUTH); 0 for any other failure. */
+/* The HTTP status of the answer, as header and body below: the server's no, such as 401, its 101
+ * that failed a check, or a proxy's no (WS_E_PROXY_REJECTED, _AUTH); 0 for any other failure. */
 int ws_error_http_status(const ws_error *error);
 
 /* A header field of the answer that rejected the handshake: the value of the field number index

@@ -254,7 +254,7 @@ impl Phase {
     }
 }
 
-/// A server's well-formed "no".
+/// A well-formed answer that is no agreement: a server's or proxy's "no", or a 101 that failed a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejection {
     /// The HTTP status, 100 to 999.
@@ -427,7 +427,7 @@ impl Error {
         self.0.close_code
     }
 
-    /// The server's answer, when it was a well-formed "no".
+    /// The answer, when it was a well-formed "no", or a 101 that failed a check (which has no body).
     pub fn rejection(&self) -> Option<&Rejection> {
         self.0.rejection.as_ref()
     }

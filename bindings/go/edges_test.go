@@ -279,6 +279,25 @@ func TestTheStatusOfARejection(t *testing.T) {
 			t.Errorf("%v %+v", err, resp)
 		}
 	}
+	// With libwsdial's own TLS the bytes are not seen here, but the fields are told.
+	server = httptest.NewUnstartedServer(http.HandlerFunc(reject))
+	defer server.Close()
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{identity}}
+	server.StartTLS()
+	_, resp, err := (&Dialer{}).Dial("wss"+strings.TrimPrefix(server.URL, "https")+"/101", nil)
+	if err != ErrBadHandshake || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != "websocket" || len(resp.Header) != 2 {
+		t.Fatalf("%v %+v", err, resp)
+	}
+	if reason, ok := HandshakeReason(resp).(*Error); !ok || reason.Code != -524 {
+		t.Errorf("%v", HandshakeReason(resp))
+	}
+}
+
+// What the reader owes when the connection is being closed is owed to nobody, and no reason to look again and again.
+func TestAPongOwedBehindClose(t *testing.T) {
+	c := dialTest(t, Dialer{}, agrees.ws)
+	c.Close()
+	within(t, "kicking a closed connection", c.kick)
 }
 
 // A frame that a full socket takes in part, or not at all, leaves whole and in its turn.

@@ -5,12 +5,20 @@ package websocket
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -71,8 +79,9 @@ func withServers(m *testing.M) int {
 			panic(err)
 		}
 	}
-	// The operating system's roots, for libwsdial as for crypto/tls: those of the two servers.
+	// The operating system's roots, for libwsdial as for crypto/tls: those of the two servers, and of those of Go's.
 	var roots []byte
+	identity, roots = newIdentity(net.IPv4(127, 0, 0, 1))
 	for _, server := range []*echoServer{&agrees, &declines} {
 		pem, err := os.ReadFile(server.ca)
 		if err != nil {
@@ -91,6 +100,32 @@ func withServers(m *testing.M) int {
 	os.Setenv("WSDIAL_EXAMPLE_URL", agrees.ws)
 	os.Setenv("WSDIAL_EXAMPLE_NO", "ws"+strings.TrimPrefix(refuses.URL, "http"))
 	return m.Run()
+}
+
+// identity is of a server at 127.0.0.1, by an authority that is trusted.
+var identity tls.Certificate
+
+// newIdentity makes a certificate for an address, and the authority that it is by, as PEM.
+func newIdentity(address net.IP) (tls.Certificate, []byte) {
+	issue := func(template, by *x509.Certificate, signer *ecdsa.PrivateKey) ([]byte, *ecdsa.PrivateKey) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			panic(err)
+		}
+		if signer == nil {
+			signer = key
+		}
+		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		der, err := x509.CreateCertificate(rand.Reader, template, by, key.Public(), signer)
+		if err != nil {
+			panic(err)
+		}
+		return der, key
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"}, IsCA: true, BasicConstraintsValid: true}
+	root, signer := issue(ca, ca, nil)
+	der, key := issue(&x509.Certificate{SerialNumber: big.NewInt(2), IPAddresses: []net.IP{address}}, ca, signer)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root})
 }
 
 func dialTest(t *testing.T, d Dialer, url string) *Conn {

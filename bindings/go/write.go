@@ -533,11 +533,11 @@ func (c *Conn) writeNow() bool {
 	if c.raw == nil || len(c.rest) > 0 || c.inside {
 		return false
 	}
+	c.owed.Store(false) // before all else: behind Close it would be owed for ever
 	if !c.h.enter() {
 		return true
 	}
 	defer c.h.leave()
-	c.owed.Store(false)
 	if c.writeErr != nil {
 		return true
 	}

@@ -224,7 +224,8 @@ impl Connection {
         let headers = match answer {
             Ok(_) => self.headers(),
             Err(error) => match error.rejection() {
-                Some(rejection) if error.phase() != Phase::Proxy => &rejection.headers,
+                // Who sends a 101 that fails a check is perhaps not the server that the cookies are for.
+                Some(answer) if error.phase() != Phase::Proxy && answer.status != 101 => &answer.headers,
                 _ => return,
             },
         };

@@ -94,8 +94,8 @@ pub unsafe extern "C" fn ws_error_close_code(error: *const ws_error) -> c_int {
     unsafe { guard::fact(error, 0, |error| error.error.close_code().into()) }
 }
 
-/// The HTTP status of the answer that was a no, as header and body below: the server's, such as 401, or
-/// the proxy's (WS_E_PROXY_REJECTED, WS_E_PROXY_AUTH); 0 for any other failure.
+/// The HTTP status of the answer, as header and body below: the server's no, such as 401, its 101 that
+/// failed a check, or a proxy's no (WS_E_PROXY_REJECTED, _AUTH); 0 for any other failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_status(error: *const ws_error) -> c_int {
     // SAFETY: NULL or an error that is not freed during the call.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::http::{Answer, Answered, Head, Peer, basic_authorization};
 use super::tunnel::Progress;
-use crate::error::{Code, Error, Rejection, quoted};
+use crate::error::{Code, Error, quoted};
 use crate::headers::Headers;
 use crate::target::{Proxy, Target};
 
@@ -109,8 +109,7 @@ fn refused(head: Head, body: Vec<u8>) -> Error {
     if head.status == 407 && !challenge.is_empty() {
         text = format!("{text} (it asks for {})", quoted(&challenge));
     }
-    let Head { status, reason, headers, .. } = head;
-    Error::new(code, text).with_rejection(Rejection { status, reason, headers, body })
+    Error::new(code, text).with_rejection(head.into_rejection(body))
 }
 
 #[cfg(test)]

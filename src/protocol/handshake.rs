@@ -11,7 +11,7 @@ use super::deflate::{self, Agreement};
 use super::http::{Answer, Answered, Head, Peer, base64, basic_authorization};
 use super::redirect::{self, Redirects};
 use crate::dialer::{DeflateOptions, Dialer};
-use crate::error::{Code, Error, Phase, Rejection, quoted, quoted_address};
+use crate::error::{Code, Error, Phase, quoted, quoted_address};
 use crate::headers::Headers;
 use crate::target::Target;
 
@@ -154,7 +154,10 @@ impl Handshake {
                 if verdict.is_err() || self.told.keeps_head {
                     self.told.head = Some((*head).clone());
                 }
-                let (subprotocol, deflate) = verdict?;
+                let (subprotocol, deflate) = match verdict {
+                    Ok(verified) => verified,
+                    Err(error) => return Err(error.with_rejection(head.into_rejection(Vec::new()))),
+                };
                 let agreed = Agreed { subprotocol: subprotocol.map(Into::into), deflate, headers: head.headers };
                 Ok(Progress::Done { agreed: Box::new(agreed), rest })
             }
@@ -304,8 +307,7 @@ fn rejected(head: Head, body: Vec<u8>) -> Error {
     if let Some(hint) = rejection_hint(&head) {
         text = format!("{text} ({hint})");
     }
-    let Head { status, reason, headers, .. } = head;
-    Error::new(Code::Rejected, text).with_rejection(Rejection { status, reason, headers, body })
+    Error::new(Code::Rejected, text).with_rejection(head.into_rejection(body))
 }
 
 fn rejection_hint(head: &Head) -> Option<String> {

@@ -11,7 +11,7 @@ mod body;
 pub(crate) use answer::{Answer, Answered};
 use body::Body;
 
-use crate::error::{Code, Error, quoted};
+use crate::error::{Code, Error, Rejection, quoted};
 pub(crate) use crate::headers::base64;
 use crate::headers::{Headers, is_token};
 
@@ -73,6 +73,12 @@ impl Head {
             text = format!("{text} {}", if is_plain { &self.reason } else { &reason });
         }
         text
+    }
+
+    /// What an error tells of the answer.
+    pub(crate) fn into_rejection(self, body: Vec<u8>) -> Rejection {
+        let Head { status, reason, headers, .. } = self;
+        Rejection { status, reason, headers, body }
     }
 }
 

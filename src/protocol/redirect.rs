@@ -4,7 +4,7 @@
 
 use super::http::Head;
 use crate::dialer::Dialer;
-use crate::error::{Code, Error, Follow, Redirect, Rejection};
+use crate::error::{Code, Error, Follow, Redirect};
 use crate::target::Target;
 
 /// The redirects of one request, where the dialer follows some.
@@ -37,8 +37,7 @@ impl Redirects {
             Ok(next) => self.follow(&redirects, &next),
             Err(error) => error,
         };
-        let Head { status, reason, headers, .. } = head;
-        error.with_redirects(redirects).with_rejection(Rejection { status, reason, headers, body: Vec::new() })
+        error.with_redirects(redirects).with_rejection(head.into_rejection(Vec::new()))
     }
 
     fn follow(&self, redirects: &[Redirect], next: &Target) -> Error {
