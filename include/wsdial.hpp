@@ -112,7 +112,8 @@ inline constexpr timeout nowait = timeout::named(WS_NOWAIT);
 // 45 s for a dial, 5 s for a close, for ever elsewhere.
 inline constexpr timeout by_default = timeout::named(WS_DEFAULT);
 
-// Bytes that somebody else owns: made of a string, a vector, an array, a std::span, or a pointer and a size.
+// Bytes that somebody else owns: made of a string, a vector, an array (one of char is text up to its NUL, as a literal is), a
+// std::span, or a pointer and a size.
 class bytes {
 public:
     constexpr bytes() noexcept = default;
@@ -120,7 +121,8 @@ public:
     constexpr bytes(const char *text) noexcept : bytes(std::string_view(text)) {}
     constexpr bytes(std::string_view text) noexcept : data_(text.data()), size_(text.size()) {}
     template <class Range, class Element = std::remove_pointer_t<decltype(std::data(std::declval<const Range &>()))>,
-              std::enable_if_t<std::is_trivially_copyable_v<Element> && !std::is_array_v<Range> && !std::is_same_v<Range, bytes>,
+              std::enable_if_t<std::is_trivially_copyable_v<Element> && !std::is_same_v<Range, bytes> &&
+                                   !(std::is_array_v<Range> && std::is_same_v<std::remove_cv_t<Element>, char>),
                                int> = 0>
     constexpr bytes(const Range &range) noexcept : data_(std::data(range)), size_(std::size(range) * sizeof(Element)) {}
 
@@ -633,6 +635,8 @@ public:
     }
     // NULL takes the token away.
     result<answer> try_set_cancel(const cancel *token) const {
+        if (token != nullptr && token->get() == nullptr)
+            return error(WS_E_USAGE_NULL, nullptr); // moved from
         return detail::ask([&](ws_error **e) { return ws_set_cancel(get(), token ? token->get() : nullptr, e); });
     }
     // id: one of WS_STAT_*.
@@ -697,8 +701,9 @@ public:
     answer send_output(kind what, bytes data, void *room, std::size_t &size) const {
         return try_send_output(what, data, room, size).value();
     }
-    // For `for (const wsdial::message &message : conn.messages())`: until the connection is closed.
-    class messages messages() const noexcept;
+    // For `for (const wsdial::message &message : conn.messages())`: until the connection is closed, which must live as long.
+    class messages messages() const & noexcept;
+    void messages() const && = delete;
 #endif
 
     // Facts. What is shown lives as long as the connection; NULL and empty where there is nothing.
@@ -806,7 +811,7 @@ private:
     wsdial::answer answer_ = wsdial::answer::ok;
 };
 
-inline messages connection::messages() const noexcept { return wsdial::messages(*this); }
+inline messages connection::messages() const & noexcept { return wsdial::messages(*this); }
 #endif
 
 // What is decided about dialing. Setters return the dialer, so they can be chained.
@@ -885,7 +890,11 @@ public:
     dialer &set_insecure_skip_verify(bool on) { return set(ws_dialer_set_insecure_skip_verify, on); }
     dialer &use_system_roots(bool on) { return set(ws_dialer_use_system_roots, on); }
     dialer &set_server_name(std::string_view name) { return with(ws_dialer_set_server_name, name); }
-    dialer &set_cancel(const cancel &token) { return set(ws_dialer_set_cancel, token.get()); }
+    dialer &set_cancel(const cancel &token) {
+        if (token.get() == nullptr)
+            return failure_ ? *this : failed(error(WS_E_USAGE_NULL, nullptr)); // moved from
+        return set(ws_dialer_set_cancel, token.get());
+    }
     dialer &clear_cancel() { return set(ws_dialer_set_cancel, nullptr); }
 
     result<connection> try_dial(std::string_view url, timeout wait = by_default) const {
@@ -902,6 +911,8 @@ public:
     }
     // The dialer for the dial to failure.location(), when a redirect ended a handshake over the caller's socket or bytes.
     result<dialer> try_follow(const error &redirect) const {
+        if (const error none = unusable())
+            return none;
         ws_dialer *out = nullptr;
         ws_error *raw = nullptr;
         const int code = ws_dialer_follow(get(), redirect.get(), &out, &raw);
@@ -911,8 +922,8 @@ public:
     }
     // Where to connect to for try_dial_fd and try_dial_memory: host, or with port 0 the path of a unix socket.
     result<std::pair<std::string, int>> try_route(std::string_view url) const {
-        if (failure_)
-            return failure_;
+        if (const error none = unusable())
+            return none;
         const detail::terminated address(url);
         if (address.get() == nullptr)
             return error(WS_E_URL_SYNTAX, nullptr);
@@ -970,10 +981,13 @@ private:
         failure_ = std::move(failure);
         return *this;
     }
+    // Why nothing can be dialed with this. To C, NULL is a dialer with the defaults: roots and proxies that were set would be lost.
+    error unusable() const { return raw_ || failure_ ? failure_ : error(WS_E_USAGE_NULL, nullptr); }
+
     template <class Dial>
     result<connection> made(std::string_view url, Dial dial) const {
-        if (failure_)
-            return failure_;
+        if (const error none = unusable())
+            return none;
         const detail::terminated address(url);
         if (address.get() == nullptr)
             return error(WS_E_URL_SYNTAX, nullptr);

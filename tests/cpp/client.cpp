@@ -64,6 +64,9 @@ void bytes_are_seen_where_they_are() {
     const wsdial::bytes from_wide(wide), from_few(few), from_text("text"), none;
     CHECK(from_wide.size() == 6 && from_wide.data() == wide.data());
     CHECK(from_few.size() == 4 && from_few.data() == few.data());
+    const unsigned char plain[3] = {1, 0, 3};
+    const char room[8] = "text";
+    CHECK(wsdial::bytes(plain).size() == 3 && wsdial::bytes(plain).data() == plain && wsdial::bytes(room).size() == 4);
     CHECK(from_text.text() == "text" && none.empty() && none.data() == nullptr);
 #if __cplusplus >= 202002L
     const std::span<const unsigned char> part(few.data(), 2);
@@ -83,10 +86,52 @@ void objects_move_and_do_not_copy() {
     CHECK(thrown([&] { none.send("x"); }) == WS_E_USAGE_NULL);
     CHECK(thrown([&] { (void)none.recv(message, 1s); }) == WS_E_USAGE_NULL);
     CHECK(thrown([&] { none.close(); }) == WS_E_USAGE_NULL);
-    wsdial::dialer dialer;
-    const wsdial::dialer other = std::move(dialer);
-    CHECK(thrown([&] { dialer.add_subprotocol("json"); }) == WS_E_USAGE_NULL);
 }
+
+// The code of a call that throws nothing; 0 when it did not fail.
+template <class Result>
+int failed(const Result &result) {
+    CHECK(static_cast<bool>(result) == !result.failure());
+    return result.failure().code();
+}
+
+void what_was_moved_from_is_refused() {
+    wsdial::dialer dialer, other;
+    dialer.set_proxy("http://127.0.0.1:1");
+    other = std::move(dialer);
+    CHECK(thrown([&] { dialer.add_subprotocol("json"); }) == WS_E_USAGE_NULL);
+    // Not with the defaults instead: what was decided would be lost, the roots to trust among it.
+    CHECK(failed(dialer.try_dial("ws://127.0.0.1:1")) == WS_E_USAGE_NULL);
+    CHECK(failed(dialer.try_dial_fd(-1, "ws://127.0.0.1:1")) == WS_E_USAGE_NULL);
+    CHECK(failed(dialer.try_dial_memory("ws://127.0.0.1:1")) == WS_E_USAGE_NULL);
+    CHECK(failed(dialer.try_route("ws://127.0.0.1:1")) == WS_E_USAGE_NULL);
+    CHECK(failed(dialer.try_follow(wsdial::error())) == WS_E_USAGE_NULL);
+    dialer = std::move(other);
+    CHECK(dialer.route("ws://example.org").second == 1);
+
+    // Not as if the token were to be taken away.
+    wsdial::cancel token, taken = std::move(token);
+    const wsdial::connection conn = dialer.dial_memory("ws://example.org");
+    CHECK(failed(conn.try_set_cancel(&token)) == WS_E_USAGE_NULL);
+    token = std::move(taken);
+    dialer.set_cancel(token);
+    conn.set_cancel(token);
+
+    wsdial::dialer silent(std::nothrow), gone = std::move(silent);
+    CHECK(failed(silent.add_subprotocol("json").try_dial("ws://127.0.0.1:1")) == WS_E_USAGE_NULL);
+    CHECK(gone.set_cancel(wsdial::cancel()).failure().code() == 0);
+    token = wsdial::cancel();
+    const wsdial::cancel kept = std::move(token);
+    CHECK(gone.set_cancel(token).failure().code() == WS_E_USAGE_NULL);
+}
+
+// A loop over the messages of a connection that ends before the loop begins does not compile.
+template <class Connection, class = void>
+struct has_messages : std::false_type {};
+template <class Connection>
+struct has_messages<Connection, std::void_t<decltype(std::declval<Connection>().messages())>> : std::true_type {};
+static_assert(has_messages<wsdial::connection &>::value && has_messages<const wsdial::connection &>::value);
+static_assert(!has_messages<wsdial::connection>::value && !has_messages<const wsdial::connection>::value);
 
 void wrong_values_are_refused_at_once() {
     wsdial::dialer dialer;
@@ -379,6 +424,7 @@ int main(int argc, char **argv) {
     times_are_rounded_up_and_have_an_end();
     bytes_are_seen_where_they_are();
     objects_move_and_do_not_copy();
+    what_was_moved_from_is_refused();
     wrong_values_are_refused_at_once();
     a_dialer_that_throws_nothing_keeps_the_first_failure();
     bytes_may_be_moved_by_the_caller();
