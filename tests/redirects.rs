@@ -288,6 +288,20 @@ fn the_jar_is_asked_for_every_request_and_told_of_every_answer() {
 }
 
 #[test]
+fn a_101_that_failed_a_check_brings_its_fields_and_no_cookie() {
+    let (port, server) = serve(&["101 Switching Protocols\r\nSet-Cookie: a=1\r\nX-Why: because"]);
+    let jar = Arc::new(Jar::default());
+    let mut dialer = Dialer::new();
+    dialer.set_cookie_jar(Some(jar.clone()));
+    let error = refused(dialer, &format!("ws://127.0.0.1:{port}/"));
+    server.join().unwrap();
+    let answer = error.rejection().unwrap();
+    assert_eq!((error.code(), answer.status), (Code::HandshakeUpgrade, 101));
+    assert_eq!(answer.headers.first("x-why"), Some(&b"because"[..]));
+    assert!(answer.body.is_empty() && jar.told.lock().unwrap().is_empty());
+}
+
+#[test]
 fn a_cookie_that_cannot_be_sent_ends_the_dial_before_anything_is() {
     struct Bad;
     impl CookieJar for Bad {

@@ -24,15 +24,16 @@ func (a *attempt) agreed() *http.Response {
 
 // refused is what a dial returns when the handshake failed: an answer that is no upgrade comes with it.
 func (a *attempt) refused(failure *Error, raw *C.ws_error, came []byte, ioErr error) (*http.Response, error) {
+	status := int(C.ws_error_http_status(raw))
 	switch {
-	case C.ws_error_http_status(raw) > 0:
+	case status > 0:
 		fields := readHeader(func(i C.size_t, name **C.char) *C.char { return C.ws_error_http_header_at(raw, i, name) })
 		var size C.size_t
 		var body []byte
 		if start := C.ws_error_http_body(raw, &size); start != nil {
 			body = bytes.Clone(unsafe.Slice((*byte)(start), int(size)))
 		}
-		return a.response(int(C.ws_error_http_status(raw)), fields, body, failure, came), ErrBadHandshake
+		return a.response(status, fields, body, failure, came), ErrBadHandshake
 	case failure.Code == codeHandshakeVersion:
 		// A 101 in a head that libwsdial does not take apart; its bytes are known where the TLS is not libwsdial's.
 		fields := http.Header{}
@@ -67,15 +68,17 @@ func (a *attempt) response(status int, header http.Header, body []byte, reason *
 		length = -1
 	}
 	line := strings.TrimSpace(fmt.Sprintf("%03d %s", status, http.StatusText(status)))
+	proto, major, minor := "HTTP/1.1", 1, 1
 	if resp := parseHead(came); resp != nil && resp.StatusCode == status {
 		line = resp.Status // in the server's words
+		proto, major, minor = resp.Proto, resp.ProtoMajor, resp.ProtoMinor
 	}
 	return &http.Response{
 		Status:        line,
 		StatusCode:    status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
+		Proto:         proto,
+		ProtoMajor:    major,
+		ProtoMinor:    minor,
 		Header:        header,
 		ContentLength: length,
 		Body:          &answerBody{Reader: *bytes.NewReader(body), reason: reason},

@@ -27,6 +27,7 @@ type attempt struct {
 	h      *handle
 	ctx    context.Context
 	ownTLS bool // the TLS, if any, is Go's
+	isDone bool // and was done by NetDialTLSContext
 	header http.Header
 	phase  string
 	conn   net.Conn
@@ -120,8 +121,11 @@ func (a *attempt) proxy() (*url.URL, error) {
 	if a.d.Proxy == nil || a.t.unix != "" {
 		return nil, nil
 	}
-	request := &http.Request{Method: http.MethodGet, URL: a.t.http, Host: a.t.http.Host, Header: http.Header{},
+	request := &http.Request{Method: http.MethodGet, URL: a.t.http, Host: a.t.http.Host, Header: a.header.Clone(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	if request.Header == nil {
+		request.Header = http.Header{}
+	}
 	return a.d.Proxy(request.WithContext(a.ctx))
 }
 
@@ -130,7 +134,7 @@ func (a *attempt) dial(address string) (net.Conn, error) {
 	dial := a.d.NetDialContext
 	switch {
 	case a.t.secure && a.d.NetDialTLSContext != nil:
-		dial = a.d.NetDialTLSContext
+		dial, a.isDone = a.d.NetDialTLSContext, true
 	case dial != nil:
 	case a.d.NetDial != nil:
 		return a.dialWithout(address)
@@ -181,7 +185,7 @@ func (a *attempt) dialWithout(address string) (net.Conn, error) {
 
 // open does TLS and the upgrade over the connection.
 func (a *attempt) open() (*http.Response, error) {
-	if a.t.secure && a.d.NetDialTLSContext == nil && a.ownTLS {
+	if a.ownTLS && !a.isDone {
 		if err := a.startTLS(); err != nil {
 			return nil, err
 		}
@@ -194,7 +198,10 @@ func (a *attempt) open() (*http.Response, error) {
 // startTLS is Go's own TLS, with the user's configuration.
 func (a *attempt) startTLS() error {
 	a.phase = "TLS"
-	config := a.d.TLSClientConfig.Clone()
+	config := &tls.Config{} // behind a proxy NetDialTLSContext is asked for nothing, and need not have one
+	if a.d.TLSClientConfig != nil {
+		config = a.d.TLSClientConfig.Clone()
+	}
 	if config.ServerName == "" {
 		config.ServerName = a.t.host
 	}

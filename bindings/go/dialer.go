@@ -33,12 +33,14 @@ type Dialer struct {
 	NetDialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// NetDialTLSContext makes connections for wss addresses, TLS and all; TLSClientConfig is not used then. When it is nil,
-	// NetDialContext and NetDial make them and TLS is done here.
+	// NetDialContext and NetDial make them and TLS is done here. Through a proxy TLS to the server is done here by crypto/tls,
+	// with TLSClientConfig, and NetDialTLSContext makes the connection to a proxy whose scheme is https, and to no other.
 	NetDialTLSContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Proxy tells the proxy for a request, whose URL has the scheme http for ws and https for wss, so that
 	// http.ProxyFromEnvironment can be used. An error ends the dial with it; nil, and a nil *url.URL, mean no proxy. A proxy's
-	// scheme is http, https, socks5 (names are looked up by the proxy) or socks5h, its user and password are used.
+	// scheme is http, https, socks5 (names are looked up by the proxy) or socks5h, its user and password are used. The TLS of
+	// an https proxy is verified by the roots of TLSClientConfig.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// TLSClientConfig is used as it is by crypto/tls. Nil means the TLS of libwsdial, with the operating system's roots.
@@ -120,8 +122,11 @@ func NewClient(
 // only, not the connection.
 //
 // When the server answers something else than a proper upgrade the error is [ErrBadHandshake] itself and the response holds
-// the answer: status, fields, and the first KiB of the body; [HandshakeReason] tells what was wrong with it (for a 101
-// over libwsdial's own TLS that alone, and no fields). The response's body need not be closed.
+// the answer: status, fields, and the first KiB of the body; [HandshakeReason] tells what was wrong with it. The response's
+// body need not be closed. What is no answer of HTTP is an *[Error] for which errors.Is(err, [ErrBadHandshake]) holds.
+//
+// The hooks of an httptrace.ClientTrace in ctx are called. Within libwsdial's own TLS WroteHeaderField gets Host and the
+// fields of requestHeader alone.
 func (d *Dialer) DialContext(
 	ctx context.Context, urlStr string, requestHeader http.Header,
 ) (*Conn, *http.Response, error) {

@@ -10,8 +10,10 @@ import "C"
 import (
 	"crypto/tls"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -42,20 +44,13 @@ func (a *attempt) handshake() (*http.Response, error) {
 			a.tlsDone(nil)
 			a.phase, isShaking = "handshake", false
 		}
-		for out.copied > 0 {
-			if _, err := a.conn.Write(buffer[:out.copied]); err != nil && result >= 0 {
-				return nil, err
-			}
-			if !isShaking && !hasRequest {
-				hasRequest = true
-				a.wroteRequest()
-			}
-			if out.more == 0 {
-				break
-			}
-			if next := C.wsgo_output_next(a.h.conn, 0, unsafe.Pointer(buffer), kitOut, &out, &raw); next < 0 {
-				break
-			}
+		size, sent, err := a.send(buffer, &out, a.trace.WroteHeaderField != nil && !coreTLS)
+		if err != nil && result >= 0 {
+			return nil, err
+		}
+		if size > 0 && err == nil && !isShaking && !hasRequest {
+			hasRequest = true
+			a.wroteRequest(sent)
 		}
 		switch {
 		case result == C.WS_OK:
@@ -93,6 +88,34 @@ func (a *attempt) handshake() (*http.Response, error) {
 	}
 }
 
+// send writes what C shows until it shows nothing. It answers how much that was and, if asked to, what.
+func (a *attempt) send(buffer *output, out *C.wsgo_output, keeps bool) (size int, kept []byte, err error) {
+	for {
+		piece, isLent := buffer[:out.copied], out.copied == 0
+		if isLent {
+			piece = unsafe.Slice((*byte)(out.lent), int(out.lent_len))
+		}
+		if len(piece) == 0 {
+			return size, kept, nil
+		}
+		if _, err := a.conn.Write(piece); err != nil {
+			return size, kept, err
+		}
+		size += len(piece)
+		if keeps {
+			kept = append(kept, piece...)
+		}
+		if !isLent && out.more == 0 {
+			return size, kept, nil
+		}
+		var raw *C.ws_error
+		if C.wsgo_output_next(a.h.conn, out.lent_len, unsafe.Pointer(buffer), kitOut, out, &raw) < 0 {
+			C.ws_error_free(raw) // the handshake's next turn tells
+			return size, kept, nil
+		}
+	}
+}
+
 // step is one turn in C. TLS takes its time, so few of them run at a time.
 func (a *attempt) step(data []byte, ended C.int, buffer *output, out *C.wsgo_output, raw **C.ws_error) C.int {
 	heavy <- struct{}{}
@@ -100,11 +123,21 @@ func (a *attempt) step(data []byte, ended C.int, buffer *output, out *C.wsgo_out
 	return C.wsgo_handshake(a.h.conn, pointer(data), C.size_t(len(data)), ended, unsafe.Pointer(buffer), kitOut, out, raw)
 }
 
-func (a *attempt) wroteRequest() {
-	if a.trace.WroteHeaderField != nil {
-		a.trace.WroteHeaderField("Host", []string{a.t.http.Host})
-		for name, values := range a.header {
-			a.trace.WroteHeaderField(name, values)
+// wroteRequest tells the trace of the request that has left. What its head looked like is not known where it left in C's TLS:
+// then it is what the program asked for.
+func (a *attempt) wroteRequest(head []byte) {
+	if told := a.trace.WroteHeaderField; told != nil && len(head) > 0 {
+		for line := range strings.SplitSeq(string(head), "\r\n") {
+			if name, value, isField := strings.Cut(line, ": "); isField {
+				told(name, []string{value})
+			}
+		}
+	} else if told != nil {
+		if _, ok := a.header["Host"]; !ok {
+			told("Host", []string{a.t.http.Host})
+		}
+		for _, name := range slices.Sorted(maps.Keys(a.header)) {
+			told(name, a.header[name])
 		}
 	}
 	if a.trace.WroteHeaders != nil {

@@ -32,12 +32,13 @@ func (a *attempt) connectThrough(proxy *url.URL) error {
 	if proxy.Hostname() == "" {
 		return a.proxyError(codeOptionValue, "the proxy has no host")
 	}
-	dialer := *a.d
-	if a.t.secure && dialer.NetDialTLSContext != nil {
-		// As in the model: it makes the connection to the proxy, and the TLS to the server is done here.
-		dialer.NetDialContext = dialer.NetDialTLSContext
+	// The TLS to the server is done here, so that NetDialTLSContext is asked for a proxy within TLS alone.
+	isHTTPS := strings.EqualFold(proxy.Scheme, "https")
+	plain := &attempt{d: &Dialer{NetDial: a.d.NetDial, NetDialContext: a.d.NetDialContext}, t: &target{}, ctx: a.ctx}
+	isSecured := isHTTPS && a.d.NetDialTLSContext != nil
+	if isSecured {
+		plain.d.NetDialContext = a.d.NetDialTLSContext
 	}
-	plain := &attempt{d: &Dialer{NetDial: dialer.NetDial, NetDialContext: dialer.NetDialContext}, t: &target{}, ctx: a.ctx}
 	conn, err := plain.dial(net.JoinHostPort(proxy.Hostname(), orElse(proxy.Port(), port)))
 	if err != nil {
 		return err
@@ -48,17 +49,18 @@ func (a *attempt) connectThrough(proxy *url.URL) error {
 		conn.SetDeadline(longAgo)
 		close(broken)
 	})
-	switch strings.ToLower(proxy.Scheme) {
-	case "https":
-		secured := tls.Client(conn, &tls.Config{ServerName: proxy.Hostname(), NextProtos: []string{"http/1.1"}})
+	if isHTTPS && !isSecured {
+		secured := tls.Client(conn, a.proxyTLS(proxy))
 		if err = secured.HandshakeContext(a.ctx); err == nil {
 			a.conn = secured
-			err = a.askHTTP(proxy.User)
 		}
-	case "http":
-		err = a.askHTTP(proxy.User)
-	default:
+	}
+	switch {
+	case err != nil:
+	case strings.HasPrefix(strings.ToLower(proxy.Scheme), "socks"):
 		err = a.askSOCKS(proxy.User)
+	default:
+		err = a.askHTTP(proxy.User)
 	}
 	if !stop() {
 		<-broken
@@ -69,6 +71,17 @@ func (a *attempt) connectThrough(proxy *url.URL) error {
 		return a.proxyError(codeProxyEOF, "the proxy ended the connection")
 	}
 	return err
+}
+
+// proxyTLS is for the TLS to a proxy: the user's roots and versions, and nothing that was said of the server: the proxy is
+// always verified, and gets no certificate of ours.
+func (a *attempt) proxyTLS(proxy *url.URL) *tls.Config {
+	config := &tls.Config{ServerName: proxy.Hostname(), NextProtos: []string{"http/1.1"}}
+	if user := a.d.TLSClientConfig; user != nil {
+		config.RootCAs, config.Time = user.RootCAs, user.Time
+		config.MinVersion, config.MaxVersion = user.MinVersion, user.MaxVersion
+	}
+	return config
 }
 
 func (a *attempt) proxyError(code int, text string) error {
