@@ -201,6 +201,17 @@ def test_broken_handshakes(serve, change, exception):
     assert caught.value.error_code < -501
 
 
+def test_a_timeout_that_is_no_number(echo):
+    with wsdial.connect(echo.ws) as ws:
+        pong = ws.ping()
+        for wait in (ws.recv, ws.recv_batch, lambda timeout: ws.recv_into(bytearray(999), timeout), pong.wait, ws.wait_closed):
+            with pytest.raises(TypeError, match="timeout must be a number of seconds or None, not str"):
+                wait(timeout="1")
+            with pytest.raises(ValueError, match="timeout is not a number"):
+                wait(timeout=float("nan"))
+        assert pong.wait(10)
+
+
 def test_open_timeout(serve):
     release = threading.Event()
     uri = serve(lambda stream, request: release.wait(10))

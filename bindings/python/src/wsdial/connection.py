@@ -33,7 +33,7 @@ from .exceptions import (
 )
 from .frames import Close, CloseCode, State
 from .http import Request, Response, read_headers, response
-from .options import c_text, milliseconds
+from .options import c_text, end_of, milliseconds
 from .typing import BytesLike, Data, DataLike, LoggerLike, Subprotocol
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Pong(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits for the pong; whether it has come."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = end_of(timeout)
         while not self.is_set():
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
@@ -362,7 +362,7 @@ class ClientConnection:
         try:
             if self._failure is not None:
                 raise self._failure
-            end = None if timeout is None else time.monotonic() + max(timeout, 0)
+            end = end_of(timeout)
             while True:
                 ready = self._ready
                 if self._message.kind or self._batch.count:
@@ -512,7 +512,7 @@ class ClientConnection:
                 self._ready.append(taken)
         if self._ready:
             return self._piece_of_ready(buffer, room)
-        end = None if timeout is None else time.monotonic() + max(timeout, 0)
+        end = end_of(timeout)
         size, kind, final = c_size_t(), c_int(), c_int()
         places = byref(size), byref(kind), byref(final)
         while True:
@@ -774,7 +774,7 @@ class ClientConnection:
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Waits until the connection is over; whether it is. Messages that come meanwhile are kept for :meth:`recv`."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = end_of(timeout)
         while self.state is not State.CLOSED:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:

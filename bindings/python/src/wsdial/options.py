@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import threading
+import time
 import urllib.parse
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -47,6 +48,16 @@ def milliseconds(seconds: float | None, what: str = "timeout") -> int:
     if seconds != seconds:
         raise ValueError(f"{what} is not a number")
     return min(max(math.ceil(min(seconds, 2**31) * 1000), 0), 2**31 - 1)
+
+
+def end_of(timeout: float | None) -> float | None:
+    """The moment at which a wait that begins now is over; ``None`` for one without an end."""
+    if timeout is None:
+        return None
+    check_duration(timeout, "timeout")
+    if timeout != timeout:
+        raise ValueError("timeout is not a number")
+    return time.monotonic() + max(timeout, 0)
 
 
 def limit_of(value: Limit, what: str) -> int | None:
