@@ -550,6 +550,35 @@ def test_a_cancelled_connect_leaves_no_socket():
     run(main())
 
 
+def test_a_connect_that_is_cancelled_at_any_step_leaves_nothing_to_tell(echo):
+    told = []
+    # The race between the addresses of a name, which is asyncio's, leaves the socket of a dial that is cancelled to the
+    # garbage collector.
+    uri = echo.ws.replace("localhost", "127.0.0.1")
+
+    async def dial():
+        return await wsdial.aio.connect(uri)
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+        for steps in range(100):
+            task = asyncio.create_task(dial())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            try:
+                await (await task).close()
+            except asyncio.CancelledError:
+                pass
+        # What was begun is over before the loop is.
+        async with wsdial.aio.connect(uri) as ws:
+            await ws.ping()
+        gc.collect()
+
+    run(main())
+    assert told == []
+
+
 # TLS.
 
 

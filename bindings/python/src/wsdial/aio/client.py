@@ -286,7 +286,7 @@ class connect:
                 if kwargs.get("sock") is None:
                     kwargs.setdefault("host", target[0])
                     kwargs.setdefault("port", target[1])
-                    if _races(loop):
+                    if _races(loop) and not _is_literal(target[0]):
                         kwargs.setdefault("happy_eyeballs_delay", HAPPY_EYEBALLS_DELAY)
                 await loop.create_connection(lambda: wire, **kwargs)
             if wire.tunnel is not None:
@@ -331,6 +331,11 @@ def _races(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether the loop can try a host's addresses beside each other: uvloop's has no such parameter, and asyncio's fail at it
     when tasks are eager (before 3.12.8 and 3.13.1)."""
     return isinstance(loop, asyncio.BaseEventLoop) and loop.get_task_factory() is None
+
+
+def _is_literal(host: str) -> bool:
+    """Whether it is an address itself, so that there is one alone and nothing to race."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> connect:

@@ -250,6 +250,7 @@ class Wire(Carrier):
         self.over = exception
         if not opening.done():
             opening.set_exception(exception)
+            opening.exception()  # who dials may have left: then it is of no interest
             if self.tunnel is not None and not self.tunnel.done():
                 self.tunnel.set_result(None)
         return False
