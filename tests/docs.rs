@@ -1,8 +1,8 @@
-//! The pages of `docs/` and the README: each block of code is made of lines of a file that the tests run, in their order;
+//! The pages of `docs/`, of the root and of the packages: each block of code is made of lines of a file that the tests run, in their order;
 //! links lead somewhere; the table of errors is the header's.
 //!
-//! A block's file stands in a comment above it: `<!-- from examples/c/echo.c -->`. What is no program (`sh`, `text`, `diff`, …)
-//! needs none. `WSDIAL_BLESS=1 cargo test --test docs` (part of `make header`) writes the table of errors anew.
+//! A block's file stands in a comment above it: `<!-- from examples/c/echo.c -->`. What is no program (`sh`, `diff`, a drawing)
+//! needs none; any other word behind the fence is refused, so that no program slips by under a name of its own. `WSDIAL_BLESS=1 cargo test --test docs` (part of `make header`) writes the table of errors anew.
 
 mod common;
 
@@ -14,12 +14,17 @@ use std::path::{Path, PathBuf};
 use common::c::root;
 
 const PROGRAMS: [&str; 5] = ["c", "cpp", "python", "go", "rust"];
+const OTHERS: [&str; 3] = ["", "sh", "diff"];
+const PACKAGES: [&str; 2] = ["bindings/python/README.md", "packaging/README.sdk.md"];
 
 fn pages() -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join("docs")).expect("docs");
-    let mut pages: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let mut pages = Vec::new();
+    for folder in [root().to_owned(), root().join("docs")] {
+        let entries = fs::read_dir(folder).expect("a folder");
+        pages.extend(entries.map(|entry| entry.expect("an entry").path()));
+    }
     pages.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
-    pages.push(root().join("README.md"));
+    pages.extend(PACKAGES.map(|page| root().join(page)));
     pages.sort();
     pages
 }
@@ -62,8 +67,12 @@ fn every_block_of_code_is_of_a_file_that_the_tests_run() {
     let mut count = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).expect("a page");
-        for block in blocks(&text).iter().filter(|block| PROGRAMS.contains(&block.language.as_str())) {
+        for block in &blocks(&text) {
             let place = format!("{}:{}", name(&page), block.line);
+            if OTHERS.contains(&block.language.as_str()) {
+                continue;
+            }
+            assert!(PROGRAMS.contains(&block.language.as_str()), "{place}: what is {}?", block.language);
             let file = block.file.as_ref().unwrap_or_else(|| panic!("{place}: from which file is it?"));
             let source =
                 fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{place}: {file}: {error}"));

@@ -10,4 +10,7 @@ site=$BUILD/site
 }
 # Not with --quiet: it silences the warnings, and strict counts those that are heard.
 quietly docs "$site/bin/mkdocs" build --config-file packaging/site/mkdocs.yml
-echo "open .build/docs/index.html ($(find "$BUILD/docs" -name '*.html' | wc -l) pages)"
+# A theme may change its mind about this.
+if grep -lE '<(script|img|iframe)[^>]* src="(https?:)?//|<link[^>]* rel="(stylesheet|preconnect|icon)"[^>]* href="(https?:)?//|data-md-component="source"' \
+  "$BUILD"/docs/*.html; then die "these pages ask other machines"; fi
+echo "open .build/docs/index.html ($(find "$BUILD/docs" -name '*.html' | wc -l) pages; the search wants a web server: python3 -m http.server -d .build/docs)"

@@ -2,6 +2,8 @@
 # Formatting and lints, all languages.
 . "$(dirname "$0")/env.sh"
 
+[ -f bindings/go/wsdial.h ] || tools/build.sh # in a fresh clone: the Go package is vetted with the library
+
 cargo fmt --check
 cargo clippy --quiet --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps
