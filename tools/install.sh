@@ -3,7 +3,8 @@
 #   PREFIX   /usr/local unless set
 #   LIBDIR   $PREFIX/lib unless set; a path under PREFIX, such as /usr/lib/x86_64-linux-gnu
 #   DESTDIR  in front of every path, for packagers
-# Installing builds what is not built yet (make build, as yourself, then sudo make install, needs no cargo as root).
+# Installing builds what is not built yet, or of older sources (make build, as yourself, then sudo make install, needs no
+# cargo as root).
 . "$(dirname "$0")/env.sh"
 
 word=${1:-}
@@ -32,11 +33,17 @@ installed() {
 if [ "$word" = uninstall ]; then
   installed | while read -r path; do rm -f "$DESTDIR$path"; done
   rmdir "$DESTDIR$LIBDIR/cmake/wsdial" 2>/dev/null || true
+  [ -n "$DESTDIR" ] || ldconfig 2>/dev/null || true
   echo "uninstalled wsdial $version from $DESTDIR$PREFIX"
   exit 0
 fi
 
-[ -f "$BUILD/lib/libwsdial.so.$version" ] || tools/library.sh
+# A library of older sources beside today's headers would be worse than none.
+sources=(src build.rs Cargo.toml Cargo.lock packaging/wsdial.map tools/library.sh)
+if [ ! -f "$BUILD/lib/libwsdial.so.$version" ] || [ -n "$(find "${sources[@]}" -newer "$BUILD/lib/stamp" -print -quit)" ]; then
+  command -v cargo >/dev/null || die "the library is not built yet, or of older sources, and there is no cargo here to build it; first, as yourself: make build"
+  tools/library.sh
+fi
 
 up_to_prefix() { # from LIBDIR/cmake/wsdial
   local below=${LIBDIR#"$PREFIX"}

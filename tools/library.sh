@@ -10,7 +10,10 @@ version=$(wsdial_version)
 so=$(so_version "$version")
 real=$out/libwsdial.so.$version
 stamp=$(cat "$archive" packaging/wsdial.map tools/library.sh | cksum)
-if [ -f "$real" ] && [ "$stamp" = "$(cat "$out/stamp" 2>/dev/null)" ]; then exit 0; fi
+if [ -f "$real" ] && [ "$stamp" = "$(cat "$out/stamp" 2>/dev/null)" ]; then
+  touch "$out/stamp" # it is of all sources up to now
+  exit 0
+fi
 
 rm -rf "$out"
 mkdir -p "$out"

@@ -48,8 +48,9 @@ if ! at_least "$RUST" "$(version_of_rust)" && command -v rustup >/dev/null; then
   echo "  fetching Rust by rustup (a minute)"
   quietly rustup rustup default stable
 fi
-at_least "$RUST" "$(version_of_rust)" ||
-  die "Rust $RUST or newer is needed, and $(version_of_rust | sed 's/^$/none/') was found; get it with rustup (rustup.rs), then start again"
+rust=$(version_of_rust)
+at_least "$RUST" "$rust" ||
+  die "Rust $RUST or newer is needed, and ${rust:-none} was found; get it by rustup, then start again in a new shell: curl -sSf https://sh.rustup.rs | sh -s -- -y"
 
 python=$(find_python)
 [ -n "$python" ] || die "Python $PY or newer with venv is needed; Debian and Ubuntu: sudo apt-get install python3 python3-venv"
@@ -81,4 +82,4 @@ if [ "${1:-}" = test ]; then
   }
 fi
 
-echo "  Rust $(version_of_rust), $(cc --version | head -1), Python $(version_of_python "$python"), Go $(version_of_go)"
+echo "  Rust $rust, $(cc --version | head -1), Python $(version_of_python "$python"), Go $(version_of_go)"
