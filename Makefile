@@ -79,4 +79,4 @@ lint: ## what CI refuses to pass
 
 clean: ## remove what was built, the Python environment included
 	cargo clean
-	rm -rf .build .venv bindings/go/lib bindings/go/wsdial.h bindings/python/build bindings/python/src/wsdial.egg-info
+	rm -rf .build .venv bindings/go/lib/*/libwsdial.a bindings/go/wsdial.h bindings/python/build bindings/python/src/wsdial.egg-info

@@ -12,8 +12,8 @@
 //	go mod edit -require=github.com/wsdial/wsdial/bindings/go@v0.0.0
 //	go mod edit -replace=github.com/wsdial/wsdial/bindings/go=/path/to/wsdial/bindings/go
 //
-// With -tags wsdial_dynamic pkg-config is asked for an installed shared library instead. Cgo is needed; nothing outside of the
-// standard library is.
+// "go mod vendor" takes the archive along. With -tags wsdial_dynamic pkg-config is asked for an installed shared library
+// instead. Cgo is needed; nothing outside of the standard library is.
 //
 // # Connections and goroutines
 //
@@ -43,6 +43,9 @@
 //	any subprotocol of the server's is taken         one that was not offered is refused
 //	user:password in the address is refused          it becomes Basic authorization
 //	a declined or odd extension is an error          declined is fine; what was not offered is refused
+//	a fragment in the address is dropped             refused (RFC 6455 section 3)
+//	SetReadLimit counts compressed bytes             inflated ones
+//	a prepared message is compressed once            on each write
 //	a User-Agent is sent                             none, unless the header has one
 //	wss without TLSClientConfig is crypto/tls        libwsdial's TLS; NetConn is the socket
 //	http proxies                                     http, https, socks5, socks5h

@@ -8,3 +8,9 @@ package websocket
 #cgo linux LDFLAGS: -lm -ldl -lpthread
 */
 import "C"
+
+// For "go mod vendor", which takes their folders along.
+import (
+	_ "github.com/wsdial/wsdial/bindings/go/lib/linux_amd64"
+	_ "github.com/wsdial/wsdial/bindings/go/lib/linux_arm64"
+)

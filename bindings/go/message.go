@@ -44,8 +44,8 @@ func (c *Conn) ReadJSON(v any) error {
 	if err != nil {
 		return err
 	}
+	defer c.received() // also of a message that makes an UnmarshalJSON panic, so that it is not met again
 	err = json.NewDecoder(bytes.NewReader(data)).Decode(v)
-	c.received()
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
@@ -82,7 +82,8 @@ func NewPreparedMessage(messageType int, data []byte) (*PreparedMessage, error) 
 	return &PreparedMessage{messageType: messageType, data: bytes.Clone(data)}, nil
 }
 
-// WritePreparedMessage sends it. A client masks each message anew, so that only its copy is saved.
+// WritePreparedMessage sends it. Each frame of a client has a mask of its own (RFC 6455 section 5.3) and, if that was agreed, is
+// compressed when it is sent: what is prepared is the copy of the data.
 func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 	return c.WriteMessage(pm.messageType, pm.data)
 }

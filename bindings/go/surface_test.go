@@ -263,6 +263,26 @@ func TestJSON(t *testing.T) {
 	echoOnce(t, c, "and on")
 }
 
+type panicking struct{}
+
+func (*panicking) UnmarshalJSON([]byte) error { panic("the program's") }
+
+// A message that makes the program's own code panic is not met again.
+func TestJSONThatPanics(t *testing.T) {
+	c := dialTest(t, Dialer{}, agrees.ws)
+	c.WriteMessage(TextMessage, []byte(`1`))
+	c.WriteMessage(TextMessage, []byte(`2`))
+	func() {
+		defer func() { recover() }()
+		c.ReadJSON(&panicking{})
+		t.Error("it did not panic")
+	}()
+	var got int
+	if err := c.ReadJSON(&got); got != 2 || err != nil {
+		t.Errorf("%d %v", got, err)
+	}
+}
+
 func TestPreparedMessage(t *testing.T) {
 	data := []byte("hello")
 	var pm *PreparedMessage
