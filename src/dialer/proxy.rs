@@ -142,8 +142,15 @@ fn rule(text: &str) -> Option<Rule> {
     if let Some((network, bits)) = text.split_once('/') {
         let network: IpAddr = bare(network).parse().ok()?;
         let bits: u8 = bits.parse().ok()?;
-        let most = if network.is_ipv4() { 32 } else { 128 };
-        return (bits <= most).then_some(Rule { hosts: Hosts::Network(network, bits), port: None });
+        if bits > if network.is_ipv4() { 32 } else { 128 } {
+            return None;
+        }
+        // An IPv4 network in IPv6's way of writing is the same network (RFC 4291 2.5.5.2), as addresses are.
+        let (network, bits) = match network.to_canonical() {
+            canonical if canonical.is_ipv4() && network.is_ipv6() && bits >= 96 => (canonical, bits - 96),
+            _ => (network, bits),
+        };
+        return Some(Rule { hosts: Hosts::Network(network, bits), port: None });
     }
     // An IPv6 address has colons of its own: a port may only stand behind brackets.
     if let Ok(address) = bare(&text).parse::<IpAddr>() {
@@ -258,6 +265,10 @@ mod tests {
     fn no_proxy_knows_hosts_domains_ports_networks_and_the_star() {
         for (no_proxy, url, proxied) in [
             ("*", "ws://a.example", false),
+            ("::ffff:10.0.0.0/104", "ws://10.1.2.3", false),
+            ("::ffff:10.0.0.0/104", "ws://[::ffff:10.1.2.3]", false),
+            ("::ffff:10.0.0.0/104", "ws://11.1.2.3", true),
+            ("::ffff:10.0.0.0/129", "ws://10.1.2.3", true),
             ("a.example", "ws://a.example", false),
             ("A.Example", "ws://a.EXAMPLE", false),
             ("a.example", "ws://b.a.example", false),
