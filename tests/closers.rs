@@ -1,12 +1,14 @@
 //! Several threads close one connection: they join one wait and are told one verdict.
 
+mod common;
 mod raw;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use raw::{bound, dial, serve};
-use wsdial::{Message, Outcome, Wait};
+use wsdial::{Client, Dialer, Kind, Message, Outcome, Wait};
 
 #[test]
 fn closers_of_different_patience_get_the_same_verdict() {
@@ -27,5 +29,38 @@ fn closers_of_different_patience_get_the_same_verdict() {
         });
         drop(connection);
         server.join().unwrap();
+    }
+}
+
+/// close_notify may be on its way in another thread's hands when the closer looks: it is not a close frame that could not
+/// leave.
+#[test]
+fn what_follows_the_close_frame_does_not_count_as_stuck() {
+    let server = common::server::start();
+    let mut dialer = Dialer::new();
+    dialer.use_system_roots(false);
+    dialer.add_ca_pem(&std::fs::read(&server.ca).unwrap()).unwrap();
+    let client = Client::new(dialer);
+    for round in 0..100 {
+        let connection = client.dial(&format!("{}/echo", server.wss), bound()).unwrap();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let _ = connection.send(Kind::Binary, b"x", bound());
+                    }
+                });
+            }
+            let closed = if round % 2 == 0 {
+                connection.close(1000, "", bound())
+            } else {
+                std::iter::repeat_with(|| connection.close(1000, "", Wait::Never))
+                    .find(|closed| !matches!(closed, Ok(Outcome::Again)))
+                    .unwrap()
+            };
+            is_over.store(true, Ordering::Relaxed);
+            assert!(matches!(closed, Ok(Outcome::Done)), "round {round}: {closed:?}");
+        });
     }
 }

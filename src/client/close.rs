@@ -54,11 +54,13 @@ impl Connection {
             }
             link.end_by
         };
-        self.push(patience);
+        let pushed = self.push(patience);
         self.waiters.fetch_add(1, Ordering::SeqCst);
         let over = self.await_end(patience);
         self.waiters.fetch_sub(1, Ordering::SeqCst);
-        match over {
+        // Another thread that has the close frame in hand will say whether it left.
+        let in_hand = pushed == Some(Over::Never) && self.link.lock().close_unsent && !self.stream.is_memory();
+        match over.or(in_hand.then_some(Over::Never)) {
             Some(over @ (Over::Cancelled | Over::Interrupted)) => Ok(over.into()),
             // A caller that never waits may come back until the close limit is over.
             Some(Over::Never) if by.is_none_or(|by| by > now()) => Ok(Outcome::Again),
@@ -186,8 +188,9 @@ impl Connection {
         let ended = {
             let mut link = self.link.lock();
             let ended = link.ending().is_some();
-            // Over memory what is unsent is the caller's to write, close_notify behind the end among it.
-            let unsent = link.unsent && !self.stream.is_memory();
+            // Over memory what is unsent is the caller's to write. What another thread has in hand behind the close frame
+            // is close_notify, which nobody needs to have seen.
+            let unsent = link.close_unsent && !self.stream.is_memory();
             let stuck = link.send_failure.is_none() && (link.close.is_some() || link.close_held || unsent);
             // Before the failure is there to be seen: another closer that wakes of it is told the same.
             link.timed_out |= !ended || (stuck && link.failure.is_none());

@@ -60,6 +60,8 @@ pub(super) struct Link {
     pub(super) awake: bool,
     /// Our close frame is in `tx` or gone: nothing may follow it (RFC 6455 5.5.1).
     pub(super) close_sent: bool,
+    /// Our close frame is in `tx`, or its last bytes are.
+    pub(super) close_unsent: bool,
     /// The peer's close frame has come, and the program is to answer it, until `end_by`.
     pub(super) close_held: bool,
     /// The peer's close frame has come.

@@ -382,6 +382,7 @@ impl Connection {
     #[inline]
     pub(super) fn release(&self, mut tx: MutexGuard<'_, Tx>, link: &mut Link) {
         link.unsent = tx.unsent() > 0;
+        link.close_unsent &= link.unsent;
         if !link.unsent
             && let Some(keepalive) = &mut link.keepalive
         {
@@ -568,6 +569,7 @@ pub(super) fn serve(tx: &mut Tx, link: &mut Link) -> Result<(), Error> {
     }
     if let Some(close) = link.close.take() {
         link.close_sent = true;
+        link.close_unsent = true;
         put_control(tx, link, Control::Close, &close.body())?;
     }
     link.unsent |= !tx.wire.is_empty();
