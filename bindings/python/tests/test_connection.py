@@ -312,7 +312,7 @@ def test_a_second_receiver_is_told_so(echo):
     reader = threading.Thread(target=receive)
     reader.start()
     while not ws._receiving.locked():
-        pass
+        assert reader.is_alive()
     with pytest.raises(wsdial.ConcurrencyError):
         ws.recv()
     ws.send("for the first")
