@@ -161,10 +161,9 @@ class ClientConnection:
             ConcurrencyError: another task is receiving.
         """
         wire = self._wire
-        queue = wire.queue
-        if wire.waiter is not None or not queue:
+        if wire.waiter is not None or not wire.queue:
             await wire.message()
-        message: Data = queue.popleft()
+        message: Data = wire.queue.popleft()
         wire.answering = True
         if wire.reading_paused:
             wire.maybe_resume()
@@ -175,12 +174,11 @@ class ClientConnection:
     async def __aiter__(self) -> AsyncIterator[Data]:
         """Every message until the connection is closed with 1000, 1001 or no code."""
         wire = self._wire
-        queue = wire.queue
         try:
             while True:
-                if wire.waiter is not None or not queue:
+                if wire.waiter is not None or not wire.queue:
                     await wire.message()
-                message = queue.popleft()
+                message = wire.queue.popleft()
                 wire.answering = True
                 if wire.reading_paused:
                     wire.maybe_resume()
