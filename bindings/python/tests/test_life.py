@@ -256,7 +256,9 @@ def test_signals_that_raise_nothing_disturb_nothing(peer):  # noqa: F811
 )
 def test_ctrl_c_ends_a_blocked_call(echo, call):
     code = f"""
-    import socket, time, wsdial
+    import signal, socket, time, wsdial
+    # What a shell starts in the background ignores it, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     listener = socket.create_server(("127.0.0.1", 0))
     silent = "ws://127.0.0.1:%d" % listener.getsockname()[1]
     ws = wsdial.connect({echo.ws!r}, close_timeout=0.1, compression=None)
