@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -358,4 +359,28 @@ func TestSmallMessagesThroughAFullSocket(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// C takes flags beside the kind, and cuts it to its int: what is no kind is refused before.
+func TestANumberThatIsNoKind(t *testing.T) {
+	c := dialTest(t, Dialer{}, agrees.ws)
+	ctx := context.Background()
+	for _, number := range []int{0, 3, 7, 11, -1, TextMessage | 64, 1<<32 | TextMessage, -1 << 40} {
+		_, fromNext := c.NextWriter(number)
+		_, prepared := NewPreparedMessage(number, nil)
+		for what, err := range map[string]error{
+			"WriteMessage":       c.WriteMessage(number, []byte("x")),
+			"a heavy one":        c.WriteMessage(number, make([]byte, heavyFrom)),
+			"WriteContext":       c.WriteContext(ctx, number, []byte("x")),
+			"WriteControl":       c.WriteControl(number, nil, time.Time{}),
+			"NextWriter":         fromNext,
+			"NewPreparedMessage": prepared,
+		} {
+			var refusal *Error
+			if !errors.As(err, &refusal) || refusal.Code != codeUsageKind || !strings.Contains(err.Error(), strconv.Itoa(number)) {
+				t.Errorf("%s of %d: %v", what, number, err)
+			}
+		}
+	}
+	echoOnce(t, c, "nothing of it was sent")
 }

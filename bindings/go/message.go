@@ -70,14 +70,11 @@ type PreparedMessage struct {
 
 // NewPreparedMessage makes one of any kind that WriteMessage takes. The data is copied.
 func NewPreparedMessage(messageType int, data []byte) (*PreparedMessage, error) {
-	switch messageType {
-	case TextMessage, BinaryMessage:
-	case CloseMessage, PingMessage, PongMessage:
-		if len(data) > 125 {
-			return nil, &Error{Code: codeUsageControlSize, Message: "a control message carries at most 125 bytes"}
-		}
-	default:
+	if !isKind(messageType) {
 		return nil, errKind(messageType)
+	}
+	if messageType >= CloseMessage && len(data) > 125 {
+		return nil, &Error{Code: codeUsageControlSize, Message: "a control message carries at most 125 bytes"}
 	}
 	return &PreparedMessage{messageType: messageType, data: bytes.Clone(data)}, nil
 }

@@ -183,9 +183,7 @@ func (c *Conn) decodePiece(m *messageReader, data []byte) (kind int, again bool,
 // and the message is whole then. Other writers of messages wait for that, within their deadlines, so the goroutine that has
 // it must not write another message before. A writer that was not closed is closed by the next NextWriter.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
-	switch messageType {
-	case TextMessage, BinaryMessage, CloseMessage, PingMessage, PongMessage:
-	default:
+	if !isKind(messageType) {
 		return nil, errKind(messageType)
 	}
 	m := &messageWriter{c: c, kind: messageType}

@@ -76,6 +76,11 @@ func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) er
 	return errKind(messageType)
 }
 
+// isKind tells whether a number is a kind of message. C takes flags beside it, and cuts what is longer than its int.
+func isKind(n int) bool {
+	return n == TextMessage || n == BinaryMessage || n >= CloseMessage && n <= PongMessage
+}
+
 func errKind(messageType int) error {
 	return &Error{Code: codeUsageKind, Message: "not a kind of message that can be sent here: " + strconv.Itoa(messageType)}
 }
@@ -90,6 +95,9 @@ type outgoing struct {
 }
 
 func (c *Conn) write(ctx context.Context, deadline time.Time, o outgoing) error {
+	if !isKind(o.kind) {
+		return errKind(o.kind)
+	}
 	if err := c.lockSlot(ctx, deadline); err != nil {
 		return c.lateWrite(o, err)
 	}
@@ -209,7 +217,7 @@ type writing struct {
 // writeSimple is most writes: a small message to a socket, by nobody else and without a limit. It takes the slot without a
 // wait, crosses into C once, and that writes once. False: nothing was done, write does it.
 func (c *Conn) writeSimple(kind int, data []byte) (isDone bool, err error) {
-	if c.raw == nil || len(data) >= heavyFrom || kind == CloseMessage || c.writeLimited.Load() || !c.slot.try() {
+	if kind == CloseMessage || !isKind(kind) || c.raw == nil || len(data) >= heavyFrom || c.writeLimited.Load() || !c.slot.try() {
 		return false, nil
 	}
 	isFree := c.fragmented == nil && c.writeErr == nil && len(c.rest) == 0 && !c.inside && c.deadlineSet.IsZero()
