@@ -288,8 +288,7 @@ WS_MUST_USE int ws_dialer_set_buffer_sizes(ws_dialer *dialer, size_t read, size_
 /* Sends a ping every ping_ms milliseconds and awaits its pong for pong_ms more: later than that,
  * with nothing else come from the peer either, the connection ends with WS_E_ABNORMAL_PING. 0 for
  * ping_ms is no pings (the default), 0 for pong_ms no limit; a day each at the most
- * (WS_E_OPTION_VALUE). There is no thread behind it: somebody must be in ws_recv, or call
- * ws_process in time (ws_timeout). */
+ * (WS_E_OPTION_VALUE). No thread does it: somebody must be in ws_recv, or call ws_process. */
 WS_MUST_USE int ws_dialer_set_keepalive(ws_dialer *dialer, int ping_ms, int pong_ms,
                                         ws_error **error);
 
@@ -310,8 +309,7 @@ WS_MUST_USE int ws_dialer_set_auto_pong(ws_dialer *dialer, int on, ws_error **er
 WS_MUST_USE int ws_dialer_set_interruptible(ws_dialer *dialer, int on, ws_error **error);
 
 /* With on not 0 permessage-deflate (RFC 7692) is offered; it is not unless switched on. A server is
- * free not to choose it, which is no failure: ws_extensions tells. docs/compression.md has the
- * costs, and when not to use it. */
+ * free not to choose it, which is no failure: ws_extensions tells. Costs: docs/compression.md. */
 WS_MUST_USE int ws_dialer_set_compression(ws_dialer *dialer, int on, ws_error **error);
 
 /* What is offered with permessage-deflate: the windows as powers of two, 8 to 15, and flags, 0 or
@@ -515,8 +513,7 @@ WS_MUST_USE int ws_set_max_message(ws_conn *conn, size_t bytes, ws_error **error
 WS_MUST_USE int ws_set_compression(ws_conn *conn, int on, int level, ws_error **error);
 
 /* Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
- * need be. data may be NULL when len is 0. ws_recv takes the pong unseen. Results as for
- * ws_send. */
+ * need be. data may be NULL when len is 0. ws_recv takes the pong unseen. Results: ws_send's. */
 WS_MUST_USE int ws_ping(ws_conn *conn, const void *data, size_t len, int timeout_ms,
                         ws_error **error);
 
@@ -529,9 +526,9 @@ WS_MUST_USE int ws_pong(ws_conn *conn, const void *data, size_t len, int timeout
 WS_MUST_USE int ws_flush(ws_conn *conn, int timeout_ms, ws_error **error);
 
 /* Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv
- * goes on with messages until the peer's close comes, and nothing limits the wait for that. Never
- * waits. WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come,
- * before. After it ws_close waits for the end. */
+ * goes on with messages until the peer's close comes, without a limit. Never waits. WS_PENDING: the
+ * frame is still inside. WS_CLOSED: one was sent, or has come, before. ws_close waits for the
+ * end. */
 WS_MUST_USE int ws_start_close(ws_conn *conn, int code, const char *reason, ws_error **error);
 
 /* ---- Many messages at once ------------------------------------------------------------------- */
@@ -641,8 +638,7 @@ WS_MUST_USE int ws_handshake(ws_conn *conn, int timeout_ms, ws_error **error);
 /* For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake
  * fails with WS_E_REDIRECT, *out is a dialer with the same decisions for the dial to
  * ws_error_location, and for that one: it knows the redirects so far, and leaves behind what must
- * stay. The caller connects anew, dials with it, and frees it. Any other error is
- * WS_E_USAGE_STATE. */
+ * stay. The caller connects anew, dials with it, and frees it. Any other: WS_E_USAGE_STATE. */
 WS_MUST_USE int ws_dialer_follow(const ws_dialer *dialer, const ws_error *redirect, ws_dialer **out,
                                  ws_error **error);
 
@@ -656,18 +652,26 @@ WS_MUST_USE int ws_dial_memory(const char *url, const ws_dialer *dialer, ws_conn
  * message itself where much of it is awaited. It is the caller's to fill until ws_input_done,
  * whatever other calls do meanwhile, and costs memory for so long; with room NULL it is taken back
  * unused, and NULL answered. One thread moves input. NULL and 0 when nothing is to be read now:
- * messages wait to be taken first (ws_wants does not say WS_WANT_READ), the end has come, or the
- * connection is not over memory. */
+ * messages wait to be taken (ws_wants says no WS_WANT_READ), it is over, or has a descriptor. */
 void *ws_input(ws_conn *conn, size_t *room);
 
 /* Over memory: n bytes were put into the room that ws_input gave, which is given back by this. 0 is
  * the end of what comes, with or without room. ws_recv or ws_process looks at the bytes. */
 WS_MUST_USE int ws_input_done(ws_conn *conn, size_t n, ws_error **error);
 
+/* Over memory: how many bytes of payload, if they are what comes next, the caller may read straight
+ * into its own memory instead: the next piece of a message, behind what ws_recv_into has brought of
+ * it before it said WS_AGAIN. 0: none; under TLS and compression never any. */
+size_t ws_input_direct(const ws_conn *conn);
+
+/* Over memory: the n bytes at data, at most ws_input_direct, are such payload, and it was what
+ * ws_recv_into would have brought: *kind and *is_final as there. They are judged where they lie. */
+WS_MUST_USE int ws_input_direct_done(ws_conn *conn, const void *data, size_t n, int *kind,
+                                     int *is_final, ws_error **error);
+
 /* Over memory: bytes to be written to the peer, *len of them. They stay where they are until
  * ws_output_done, whatever other calls do meanwhile. One thread moves output. NULL and 0 when there
- * is nothing to write now, or the connection is not over memory. After the end too, until there is
- * nothing: the close frame is among them. */
+ * is nothing to write now, or it is not over memory. After the end too: there is a close frame. */
 const void *ws_output(ws_conn *conn, size_t *len);
 
 /* Over memory: the first n bytes of what ws_output showed were written. */
@@ -675,8 +679,7 @@ WS_MUST_USE int ws_output_done(ws_conn *conn, size_t n, ws_error **error);
 
 /* Over memory: as ws_send with WS_NOWAIT, in one call with what would follow it. When all that is
  * to be written has room in the *n bytes at buffer it is put there and counts as written; *n
- * becomes its length, else 0. It is to be written before anything that a later call shows.
- * WS_PENDING: ws_output has more. */
+ * becomes its length, else 0. Write it before what later calls show. WS_PENDING: there is more. */
 WS_MUST_USE int ws_send_output(ws_conn *conn, int kind, const void *data, size_t len, void *buffer,
                                size_t *n, ws_error **error);
 
@@ -714,8 +717,7 @@ int ws_error_code(const ws_error *error);
 int ws_error_phase(const ws_error *error);
 
 /* A sentence for people, UTF-8: host, phase and cause, such as "wss://api.example:443: TLS:
- * certificate expired on 2026-01-02". It never holds passwords, its words may change. "" for
- * NULL. */
+ * certificate expired on 2026-01-02". It holds no passwords, its words may change; "" for NULL. */
 WS_NONNULL const char *ws_error_message(const ws_error *error);
 
 /* The errno of the system call that failed, or 0 when none did. */
@@ -740,19 +742,17 @@ const char *ws_error_http_header_at(const ws_error *error, size_t position, cons
 
 /* The start of the body of the answer that rejected the handshake, without its transfer coding, and
  * its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
- * failure. len may be NULL. No NUL behind it. */
+ * failure. No NUL is behind it; len may be NULL. */
 const void *ws_error_http_body(const ws_error *error, size_t *len);
 
 /* Where the redirect points that the dial failed with, as an address to dial: for WS_E_REDIRECT and
  * WS_E_REDIRECT_LIMIT. NULL for any other failure. */
 const char *ws_error_location(const ws_error *error);
 
-/* As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
- * when it is WS_E_REDIRECT or one of its kin. */
+/* As ws_redirect, for a dial that failed: the redirects before it, and a WS_E_REDIRECT itself. */
 const char *ws_error_redirect(const ws_error *error, size_t index, int *status);
 
-/* As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin,
- * and for any other failure. */
+/* As ws_transcript, for a dial that failed, how far it came. NULL if it did not begin. */
 const char *ws_error_transcript(const ws_error *error);
 
 /* Frees an error. NULL is fine. */

@@ -655,6 +655,17 @@ public:
     result<answer> try_output_done(std::size_t n) const {
         return detail::ask([&](ws_error **e) { return ws_output_done(get(), n, e); });
     }
+    // Over memory: data, at most input_direct() bytes of payload that the caller has read, is the next piece.
+    result<answer> try_input_direct_done(bytes data, piece &got) const {
+        int what = 0, is_final = 0;
+        got = piece();
+        auto done = detail::ask([&](ws_error **e) {
+            return ws_input_direct_done(get(), data.data(), data.size(), &what, &is_final, e);
+        });
+        if (what != 0)
+            got = piece{static_cast<kind>(what), data.size(), is_final != 0};
+        return done;
+    }
     // Over memory: a message and all that is to be written into room, of which size becomes what was put there.
     result<answer> try_send_output(kind what, bytes data, void *room, std::size_t &size) const {
         return detail::ask([&](ws_error **e) {
@@ -698,6 +709,7 @@ public:
     std::uint64_t stat(int id) const { return try_stat(id).value(); }
     void input_done(std::size_t n) const { try_input_done(n).value(); }
     void output_done(std::size_t n) const { try_output_done(n).value(); }
+    answer input_direct_done(bytes data, piece &got) const { return try_input_direct_done(data, got).value(); }
     answer send_output(kind what, bytes data, void *room, std::size_t &size) const {
         return try_send_output(what, data, room, size).value();
     }
@@ -755,6 +767,7 @@ public:
         void *place = ws_input(get(), &room);
         return {place, room};
     }
+    std::size_t input_direct() const noexcept { return ws_input_direct(get()); }
     bytes output() const noexcept {
         std::size_t size = 0;
         const void *data = ws_output(get(), &size);

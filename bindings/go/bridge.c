@@ -5,12 +5,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static const wsgo_output nothing;
 
 /* What one call brings at the most: it has to be kept while the program looks at it. */
 enum { BATCH_BYTES = 256 * 1024, BATCH_MESSAGES = 4096 };
+
+/* More than this is not read on a guess: C would not take it all at once after a wrong one. */
+enum { MOST_LIKELY = 96 * 1024 };
 
 /* A message up to here is framed on the stack, with the longest header before it. */
 enum { NOW = 1024, NOW_ROOM = NOW + 14 };
@@ -45,6 +49,7 @@ static void stands(const ws_conn *conn, int result, wsgo_state *state)
 {
     state->wants = ws_wants(conn);
     state->ending = result == WS_AGAIN && (state->wants & WS_WANT_WRITE) && ws_close_code(conn) != 0;
+    state->direct = result == WS_AGAIN ? ws_input_direct(conn) : 0;
 }
 
 int wsgo_recv_piece(ws_conn *conn, const void *data, size_t len, int ended, void *block, size_t room, wsgo_piece *piece,
@@ -71,6 +76,27 @@ int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_batch *
     return result;
 }
 
+/* A read that brought nothing. Only that tells that the socket is empty: behind a short read its end may lie. */
+static void met_end(ssize_t n, wsgo_arrival *arrival)
+{
+    arrival->got = (int)n;
+    arrival->os_error = n < 0 ? errno : 0;
+    arrival->drained = 1;
+}
+
+static ssize_t read_now(int fd, void *to, size_t room, wsgo_arrival *arrival)
+{
+    ssize_t n;
+
+    do {
+        n = recv(fd, to, room, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        met_end(n, arrival);
+    }
+    return n;
+}
+
 /* One read into C's memory. Whether anything is to be received: it may have been before. */
 static int read_once(ws_conn *conn, int fd, size_t most, wsgo_arrival *arrival)
 {
@@ -79,14 +105,11 @@ static int read_once(ws_conn *conn, int fd, size_t most, wsgo_arrival *arrival)
     ssize_t n;
 
     if (!to) {
+        arrival->drained = 1; /* nothing more is to be read */
         return 1;
     }
-    do {
-        n = recv(fd, to, most > 0 && most < room ? most : room, MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
+    n = read_now(fd, to, most > 0 && most < room ? most : room, arrival);
     if (n <= 0) {
-        arrival->got = (int)n;
-        arrival->os_error = errno;
         ws_input(conn, NULL);
         return 0;
     }
@@ -102,6 +125,134 @@ void wsgo_read(ws_conn *conn, int fd, size_t most, ws_batch *batch, wsgo_arrival
         arrival->result = ws_recv_batch(conn, WS_NOWAIT, BATCH_BYTES, BATCH_MESSAGES, batch, &arrival->error);
     }
     stands(conn, arrival->result, &arrival->state);
+}
+
+/* The next piece, behind what was brought before. */
+static int take_piece(ws_conn *conn, char *to, size_t room, wsgo_landing *landing, ws_error **error)
+{
+    size_t len;
+    int kind, is_final;
+    int result = ws_recv_into(conn, WS_NOWAIT, to + landing->len, room - landing->len, &len, &kind, &is_final, error);
+
+    if (result != WS_OK) {
+        return result;
+    }
+    if (kind >= WS_CLOSE) {
+        landing->control = kind;
+        landing->control_len = len;
+    } else {
+        landing->kind = kind;
+        landing->len += len;
+        landing->is_final = is_final;
+    }
+    return WS_OK;
+}
+
+/* Takes n bytes of payload that are where they belong. */
+static void take_direct(ws_conn *conn, char *to, size_t n, wsgo_landing *landing, wsgo_arrival *arrival)
+{
+    arrival->result =
+        ws_input_direct_done(conn, to + landing->len, n, &landing->kind, &landing->is_final, &arrival->error);
+    landing->len += arrival->result == WS_OK ? n : 0;
+}
+
+/* Header and payload in one read: a header as long as a message of the likely length has goes to C, what is behind it to where
+ * it belongs. After a wrong guess all of it goes to C. Whether anything came. */
+static int read_likely(ws_conn *conn, int fd, char *to, size_t likely, wsgo_landing *landing, wsgo_arrival *arrival)
+{
+    char header[10], beginning[LEAST_LANDING];
+    size_t size = likely > 0xffff ? 10 : 4, direct, n;
+    struct iovec into[2] = { { header, size }, { to, likely } };
+    struct msghdr message = { .msg_iov = into, .msg_iovlen = 2 };
+    wsgo_landing first = { 0 };
+    ssize_t got;
+
+    do {
+        got = recvmsg(fd, &message, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got <= 0) {
+        met_end(got, arrival);
+        return 0;
+    }
+    n = (size_t)got;
+    size = n < size ? n : size;
+    n -= size;
+    arrival->result = wsgo_feed(conn, header, size, 0, &arrival->error);
+    if (arrival->result != WS_OK) {
+        return 1;
+    }
+    arrival->result = take_piece(conn, beginning, sizeof beginning, &first, &arrival->error);
+    direct = arrival->result == WS_AGAIN ? ws_input_direct(conn) : 0;
+    if (direct > 0 && n > 0) {
+        size = direct < n ? direct : n;
+        take_direct(conn, to, size, landing, arrival);
+        to += size;
+        n -= size;
+    }
+    if (arrival->result >= 0 && n > 0) {
+        arrival->result = wsgo_feed(conn, to, n, 0, &arrival->error);
+    }
+    if (landing->len == 0) {
+        memcpy(to, beginning, first.len + first.control_len);
+        *landing = first;
+    }
+    return 1;
+}
+
+/* What the socket has: payload to where it belongs, all else to C. Whether anything came. */
+static int read_piece(ws_conn *conn, int fd, size_t header_read, size_t likely, char *to, size_t room,
+                      wsgo_landing *landing, wsgo_arrival *arrival)
+{
+    size_t direct = ws_input_direct(conn), left = room - landing->len;
+    ssize_t n;
+
+    if (direct == 0 && likely > 0 && likely <= MOST_LIKELY && likely <= left && landing->len == 0) {
+        return read_likely(conn, fd, to, likely, landing, arrival);
+    }
+    if (direct == 0 || left == 0) {
+        return read_once(conn, fd, header_read, arrival);
+    }
+    n = read_now(fd, to + landing->len, left < direct ? left : direct, arrival);
+    if (n <= 0) {
+        return 0;
+    }
+    take_direct(conn, to, (size_t)n, landing, arrival);
+    return 1;
+}
+
+void wsgo_land(ws_conn *conn, int fd, size_t header_read, size_t likely, int ended, uintptr_t address, size_t room,
+               wsgo_landing *landing, wsgo_arrival *arrival)
+{
+    char *to = (char *)address;
+    int came = 0;
+
+    memset(landing, 0, sizeof *landing);
+    memset(arrival, 0, sizeof *arrival);
+    arrival->got = 1;
+    arrival->result = wsgo_feed(conn, NULL, 0, ended, &arrival->error);
+    if (arrival->result == WS_OK && fd >= 0) {
+        arrival->result = WS_AGAIN;
+    }
+    for (;;) {
+        while (arrival->result == WS_AGAIN && fd >= 0 && landing->len < room && !arrival->drained) {
+            arrival->result = WS_OK;
+            if (!read_piece(conn, fd, header_read, likely, to, room, landing, arrival)) {
+                arrival->result = WS_AGAIN;
+                arrival->got = came ? 1 : arrival->got; /* the next call meets it again */
+                break;
+            }
+            came = 1;
+            if (arrival->result == WS_OK && !landing->is_final && ws_input_direct(conn) > 0) {
+                arrival->result = WS_AGAIN; /* nothing but the socket has more of it */
+            }
+        }
+        if (arrival->result != WS_OK || landing->is_final || landing->control || room - landing->len < LEAST_LANDING) {
+            break;
+        }
+        arrival->result = take_piece(conn, to, room, landing, &arrival->error);
+    }
+    stands(conn, arrival->result, &arrival->state);
+    arrival->state.direct = ws_input_direct(conn);
 }
 
 /* Copies out what fits and takes it; what is too long for that stays, lent. */

@@ -10,7 +10,8 @@
 /* How it stands behind a receiving call. */
 typedef struct wsgo_state {
     int wants;
-    int ending; /* the end has been met, and what it leads to must be written before it is told */
+    int ending;    /* the end has been met, and what it leads to must be written before it is told */
+    size_t direct; /* so much payload may be read straight into the receiver's memory; told where nothing came */
 } wsgo_state;
 
 /* Bytes to be written: copied into the caller's buffer and taken, or, too many for it, lent until ws_output_done. */
@@ -31,6 +32,7 @@ int wsgo_recv(ws_conn *conn, const void *data, size_t len, int ended, ws_batch *
 typedef struct wsgo_arrival {
     int got;      /* 1: something, 0: the end, -1: nothing, and os_error says why */
     int os_error;
+    int drained;  /* nothing more is to be read now, the end apart */
     int result;   /* of receiving it */
     wsgo_state state;
     ws_error *error;
@@ -49,6 +51,24 @@ typedef struct wsgo_piece {
 /* wsgo_feed, then the next piece of a message. */
 int wsgo_recv_piece(ws_conn *conn, const void *data, size_t len, int ended, void *block, size_t room, wsgo_piece *piece,
                     wsgo_state *state, ws_error **error);
+
+/* What wsgo_land has brought. */
+typedef struct wsgo_landing {
+    size_t len;
+    int kind, is_final;
+    int control; /* 0, or the kind of a control frame whose payload lies behind the piece */
+    size_t control_len;
+} wsgo_landing;
+
+/* With less room than this a piece need not come. */
+enum { LEAST_LANDING = 128 };
+
+/* Brings the pieces of a message to memory of the caller's: what C has of it, or, if fd is not -1 and C has nothing, what a
+ * non-blocking socket has; header_read bytes of it at most while no payload is awaited. Until the message is whole, or the
+ * room is used, or nothing is there, or a control frame is met. likely is 0 or the most likely length of the message: one of
+ * that length is read at once. The address is a number as in wsgo_send_now. */
+void wsgo_land(ws_conn *conn, int fd, size_t header_read, size_t likely, int ended, uintptr_t address, size_t room,
+               wsgo_landing *landing, wsgo_arrival *arrival);
 
 /* Sends a fragment of a message and shows what is to be written. */
 int wsgo_send_fragment(ws_conn *conn, int kind, const void *data, size_t len, int is_final, void *buffer, size_t room,

@@ -5,6 +5,7 @@ package websocket
 /*
 #cgo CFLAGS: -O2
 #cgo noescape wsgo_read
+#cgo noescape wsgo_land
 #cgo noescape wsgo_recv
 #cgo noescape wsgo_recv_piece
 #cgo noescape wsgo_send_fragment
@@ -13,6 +14,7 @@ package websocket
 #cgo noescape wsgo_output_next
 #cgo noescape wsgo_handshake
 #cgo nocallback wsgo_read
+#cgo nocallback wsgo_land
 #cgo nocallback wsgo_recv
 #cgo nocallback wsgo_recv_piece
 #cgo nocallback wsgo_send_fragment

@@ -40,7 +40,7 @@ func (c *Conn) ReadJSON(v any) error {
 		return err
 	}
 	defer c.endRead()
-	_, data, err := c.nextMessage(context.Background())
+	_, data, err := c.nextMessage(context.Background(), nil)
 	if err != nil {
 		return err
 	}

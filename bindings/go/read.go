@@ -26,20 +26,24 @@ type reader struct {
 	ended    bool  // the stream has
 	dry      bool  // C has nothing to make a message of
 	inPieces bool  // the one who reads wants pieces
-	large    bool  // the last message was: the next header is read with little else, so that its payload needs no copy
+	large    int   // how long the last message was, if it was large: the next header is read with little else
 	noWait   bool
 	readN    int
 	readIO   error
 	readStep func(fd uintptr) bool
 	arrival  C.wsgo_arrival // of the last read from a socket
 	arrived  bool           // and nobody has judged it yet
+	state    C.wsgo_state   // behind the last call that received
+	landing  *landing       // a large message that has come in part
+	landed   C.wsgo_landing
+	inBlock  bool           // what has landed is in the kit's block
 	current  *messageReader // of NextReader
 	readBuf  []byte         // for what is no socket, which cannot be waited for without one
 }
 
 // largeFrom is from what size on a message counts as large, and headerRead how much is read behind one.
 const (
-	largeFrom  = 64 << 10
+	largeFrom  = 32 << 10
 	headerRead = 1 << 10
 )
 
@@ -63,12 +67,16 @@ func (c *Conn) ReadContext(ctx context.Context) (messageType int, p []byte, err 
 		return -1, nil, err
 	}
 	defer c.endRead()
-	kind, data, err := c.nextMessage(ctx)
+	kind, data, err := c.nextMessage(ctx, nil)
 	if err != nil {
 		return -1, nil, err
 	}
-	p = make([]byte, len(data))
-	copy(p, data)
+	if c.landing != nil {
+		p = data // nobody else's
+	} else {
+		p = make([]byte, len(data))
+		copy(p, data)
+	}
 	c.received()
 	return kind, p, nil
 }
@@ -81,11 +89,15 @@ func (c *Conn) ReadAppend(ctx context.Context, buf []byte) (messageType int, p [
 		return -1, buf, err
 	}
 	defer c.endRead()
-	kind, data, err := c.nextMessage(ctx)
+	kind, data, err := c.nextMessage(ctx, buf)
 	if err != nil {
 		return -1, buf, err
 	}
-	p = append(buf, data...)
+	if c.landing != nil {
+		p = c.landing.data // behind buf already
+	} else {
+		p = append(buf, data...)
+	}
 	c.received()
 	return kind, p, nil
 }
@@ -106,18 +118,28 @@ func (c *Conn) endRead() {
 	c.reading.Store(false)
 }
 
-// nextMessage shows the next message where it lies, until received is called. A reader of NextReader is at its end.
-func (c *Conn) nextMessage(ctx context.Context) (int, []byte, error) {
+// nextMessage shows the next message where it lies, until received is called: in the kit, or, a large one, landed behind buf.
+// A reader of NextReader is at its end.
+func (c *Conn) nextMessage(ctx context.Context, buf []byte) (int, []byte, error) {
 	if c.current != nil {
 		if err := c.finishCurrent(); err != nil {
 			return -1, nil, err
 		}
 	}
+	if c.landing != nil {
+		c.landing.resume(buf)
+		if err := c.goOn(ctx); err != nil {
+			return -1, nil, err
+		}
+	}
 	for {
-		if k := c.h.kit; k == nil || !k.holdsMessage() {
-			if err := c.fetch(ctx); err != nil {
+		if k := c.h.kit; c.landing == nil && (k == nil || !k.holdsMessage()) {
+			if err := c.fetch(ctx, buf); err != nil {
 				return -1, nil, err
 			}
+		}
+		if l := c.landing; l != nil {
+			return l.kind, l.message(), nil
 		}
 		kind, data, err := c.keptMessage()
 		if err != errNoMessage {
@@ -149,6 +171,10 @@ func (c *Conn) keptMessage() (int, []byte, error) {
 }
 
 func (c *Conn) received() {
+	if c.landing != nil {
+		c.landing = nil
+		return
+	}
 	c.h.kit.drop()
 	c.restKit()
 }
@@ -161,27 +187,56 @@ func (c *Conn) restKit() {
 	}
 }
 
-// fetch brings messages into the kit, or says why there are none.
-func (c *Conn) fetch(ctx context.Context) error {
+// mayRead says why nothing may be read, if so.
+func (c *Conn) mayRead(ctx context.Context) error {
 	if c.readErr != nil {
 		return c.readErr
 	}
 	if err := ctx.Err(); err != nil {
 		return c.impatient(err)
 	}
+	return nil
+}
+
+// goOn brings the message to its end whose read was broken off.
+func (c *Conn) goOn(ctx context.Context) error {
+	if c.landing.whole {
+		return nil
+	}
+	if err := c.mayRead(ctx); err != nil {
+		c.landing.keep()
+		return err
+	}
+	return c.land(ctx)
+}
+
+// fetch brings messages into the kit, or lands a large one behind buf, or says why there are none.
+func (c *Conn) fetch(ctx context.Context, buf []byte) error {
+	if err := c.mayRead(ctx); err != nil {
+		return err
+	}
 	defer c.restKit()
 	c.inPieces = false
 	for {
 		var data []byte
 		if c.dry && !c.ended {
+			if c.large > 0 && c.raw != nil && cap(buf)-len(buf) >= c.large {
+				return c.expectLanding(ctx, buf)
+			}
 			var err error
 			if data, err = c.readMore(ctx); err != nil {
 				return err
 			}
 		}
-		err, again := c.decode(data)
-		if !again {
-			return err
+		if !c.inBlock {
+			if err, again := c.decode(data); !again {
+				return err
+			}
+		}
+		if c.inBlock || (c.state.direct >= landFrom && c.raw != nil && !c.ended) {
+			if err := c.beginLanding(ctx, buf); err != nil || c.landing != nil {
+				return err
+			}
 		}
 	}
 }
@@ -201,7 +256,9 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 	} else {
 		result = C.wsgo_recv(c.h.conn, pointer(data), C.size_t(len(data)), flag(c.ended), k.batch, &state, &raw)
 	}
-	c.large = k.begin() > largeFrom
+	if c.large = k.begin(); c.large < largeFrom {
+		c.large = 0
+	}
 	again, err = c.judge(result, state, raw)
 	if k.holdsMessage() {
 		return nil, false
@@ -211,6 +268,7 @@ func (c *Conn) decode(data []byte) (err error, again bool) {
 
 // judge sees to what a receiving call into C led to: again when nothing came and nothing is over.
 func (c *Conn) judge(result C.int, state C.wsgo_state, raw *C.ws_error) (again bool, err error) {
+	c.state = state
 	ending, wants := state.ending, state.wants
 	c.dry = (result == C.WS_AGAIN && ending == 0) || (result == C.WS_OK && wants == C.WS_WANT_READ)
 	isOver := result < 0 || result == C.WS_CLOSED
@@ -327,22 +385,30 @@ func (c *Conn) readStream(ctx context.Context, noWait bool) ([]byte, error) {
 // readSocket is one read from the socket, by C, which puts it where it belongs. The kit is taken for it and, where there is
 // nothing to read, given back before the wait.
 func (c *Conn) readSocket(fd uintptr) bool {
-	if c.h.kit == nil {
+	switch {
+	case c.landing != nil:
+		return c.landSocket(fd)
+	case c.large > 0 && !c.inPieces:
+		return c.beginSocket(fd)
+	case c.h.kit == nil:
 		c.h.kit = takeKit()
 	}
-	batch, most := c.h.kit.batch, c.readSize
+	batch := c.h.kit.batch
 	if c.inPieces {
 		batch = nil
-	} else if c.large && (most == 0 || most > headerRead) {
-		most = headerRead
 	}
-	C.wsgo_read(c.h.conn, C.int(fd), C.size_t(most), batch, &c.arrival)
-	switch got := c.arrival.got; {
-	case got > 0:
+	C.wsgo_read(c.h.conn, C.int(fd), C.size_t(c.readSize), batch, &c.arrival)
+	if c.arrival.got > 0 {
 		c.readN, c.readIO = 1, nil
 		c.arrived = !c.inPieces || c.arrival.result != C.WS_OK
 		return true
-	case got == 0:
+	}
+	return c.cameNothing()
+}
+
+// cameNothing says what a read from the socket has met instead of bytes, and whether that is worth knowing.
+func (c *Conn) cameNothing() bool {
+	if c.arrival.got == 0 {
 		c.readN, c.readIO = 0, io.EOF
 		return true
 	}

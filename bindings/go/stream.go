@@ -49,6 +49,14 @@ type messageReader struct {
 // begin fetches the first piece.
 func (m *messageReader) begin() (int, error) {
 	c := m.c
+	if l := c.landing; l != nil {
+		// Its read was broken off.
+		c.landing = nil
+		if len(l.message()) > 0 {
+			m.data, m.kind, m.final = l.message(), l.kind, l.whole
+			return l.kind, nil
+		}
+	}
 	if k := c.h.kit; k != nil && k.holdsMessage() {
 		kind, data, err := c.keptMessage()
 		if err == nil {

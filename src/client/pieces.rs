@@ -70,6 +70,12 @@ impl Rx {
         true
     }
 
+    /// How many bytes of payload may go straight to where pieces go, once what waits was put out.
+    fn piece_awaited(&self) -> usize {
+        let is_free = self.plain.is_empty() && self.input.is_none() && self.over.is_none() && !self.drains;
+        if is_free { usize::try_from(self.decoder.direct()).unwrap_or(usize::MAX) } else { 0 }
+    }
+
     /// A control frame that waits, also one from before their delivery was switched off, is handed out whole.
     fn fits(&self, to: &[u8]) -> Result<(), Error> {
         match self.ready.front() {
@@ -224,6 +230,42 @@ impl Connection {
                 Some(Turn::Over)
             }
         }
+    }
+
+    /// Over memory: how many bytes of payload may come straight into the receiver's memory, behind what `recv_into` has put
+    /// out; 0 where they must go by [`Connection::input`].
+    pub(crate) fn input_direct(&self) -> Result<usize, Error> {
+        self.memory_only()?;
+        let rx = self.rx.lock();
+        Ok(if self.secure { 0 } else { rx.piece_awaited() })
+    }
+
+    /// Over memory: `came` is payload that was read so; it is judged, and the next piece of the message.
+    pub(crate) fn input_direct_done(&self, came: &[u8]) -> Result<Piece, Error> {
+        self.memory_only()?;
+        let mut guard = self.rx.lock();
+        let rx = &mut *guard;
+        let is_next = rx.message.len() == rx.piece_at && rx.ready.is_empty() && !self.secure;
+        let room = if is_next { rx.piece_awaited() } else { 0 };
+        if came.is_empty() || came.len() > room {
+            let sentence =
+                format!("{} bytes cannot be the next of a payload, of which {room} may come directly", came.len());
+            return Err(Error::new(Code::UsageState, sentence));
+        }
+        self.arrived.wire(came.len());
+        self.note_bytes();
+        rx.streams = true;
+        rx.dry = false;
+        let mut piece = Piece::NONE;
+        match rx.decoder.read_direct(came, came.len()) {
+            Ok(event) => self.note_piece(rx, &mut piece, came.len(), event),
+            Err(violation) => {
+                let failure = self.fail(violation, Phase::Recv);
+                rx.over = Some(Err(failure.clone()));
+                return Err(failure);
+            }
+        }
+        Ok(piece)
     }
 
     fn note_piece(&self, rx: &mut Rx, piece: &mut Piece, put: usize, event: Option<Event>) {

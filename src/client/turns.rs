@@ -389,7 +389,7 @@ impl Connection {
         if owes { Outcome::Pending } else { Outcome::Done }
     }
 
-    fn memory_only(&self) -> Result<(), Error> {
+    pub(super) fn memory_only(&self) -> Result<(), Error> {
         if self.is_inherited() {
             return Err(self.about_us(forked()));
         }

@@ -66,7 +66,8 @@ impl CookieJar for Hooks {
 /// makes each of them a WS_E_REJECTED. http and https in Location stand for ws and wss. Where scheme,
 /// host or port change, user and password, Authorization, Cookie, Host, the server name and the client
 /// certificate stay behind. Never followed: wss to ws (WS_E_REDIRECT_DOWNGRADE), a bad Location
-/// (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the socket or the bytes gets WS_E_REDIRECT: see ws_dialer_follow. The time is for all.
+/// (WS_E_REDIRECT_LOCATION), one too many (WS_E_REDIRECT_LIMIT). Who brings the socket or the bytes gets
+/// WS_E_REDIRECT: see ws_dialer_follow. The time is for all.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_max_redirects(
@@ -87,9 +88,11 @@ pub unsafe extern "C" fn ws_dialer_set_max_redirects(
 
 /// A jar of the program's for cookies. load writes the Cookie value for a request to url as snprintf
 /// would, into room bytes with a NUL, and answers its length, 0 or less for none; when that is room or
-/// more it is called again with enough. store gets each Set-Cookie of an answer, whatever the answer.
-/// url is "https://host/path?query" for wss, http for ws. Both run in the thread that dials (or is in
-/// ws_handshake) while it does, several at once when several threads dial; their strings are for the call alone. Neither may call functions of that connection; either may be NULL. user is handed to them and must outlive the dialer and handshakes under way.
+/// more it is called again with enough. store gets each Set-Cookie of an answer, whatever the answer. url
+/// is "https://host/path?query" for wss, http for ws. Both run in the thread that dials (or is in
+/// ws_handshake) while it does, several at once when several threads dial; their strings are for the call
+/// alone. Neither may call functions of that connection; either may be NULL. user is handed to them and
+/// must outlive the dialer and handshakes under way.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_cookie_hooks(
@@ -116,7 +119,7 @@ pub unsafe extern "C" fn ws_dialer_set_cookie_hooks(
 /// For those who bring the socket or the bytes: when ws_dial_fd, ws_dial_memory or ws_handshake fails
 /// with WS_E_REDIRECT, *out is a dialer with the same decisions for the dial to ws_error_location, and
 /// for that one: it knows the redirects so far, and leaves behind what must stay. The caller connects
-/// anew, dials with it, and frees it. Any other error is WS_E_USAGE_STATE.
+/// anew, dials with it, and frees it. Any other: WS_E_USAGE_STATE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_follow(
@@ -165,8 +168,7 @@ pub unsafe extern "C" fn ws_error_location(error: *const ws_error) -> *const c_c
     unsafe { guard::fact(error, ptr::null(), |error| pointer(error.location())) }
 }
 
-/// As ws_redirect, for a dial that failed: the redirects before the failure, the failure among them
-/// when it is WS_E_REDIRECT or one of its kin.
+/// As ws_redirect, for a dial that failed: the redirects before it, and a WS_E_REDIRECT itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_redirect(error: *const ws_error, index: usize, status: *mut c_int) -> *const c_char {
     // SAFETY: NULL or an error that is not freed while the address is used; `status` is NULL or may be written.
@@ -208,8 +210,7 @@ pub unsafe extern "C" fn ws_transcript(conn: *const ws_conn) -> *const c_char {
     unsafe { guard::fact(conn, ptr::null(), |conn| pointer(conn.transcript())) }
 }
 
-/// As ws_transcript, for a dial that failed, how far it came. NULL for a dial that did not begin, and
-/// for any other failure.
+/// As ws_transcript, for a dial that failed, how far it came. NULL if it did not begin.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_transcript(error: *const ws_error) -> *const c_char {
     // SAFETY: NULL or an error that is not freed while the text is used.

@@ -29,8 +29,7 @@ fn natural(name: &str, value: c_int) -> Result<u32, Error> {
 }
 
 /// With on not 0 permessage-deflate (RFC 7692) is offered; it is not unless switched on. A server is free
-/// not to choose it, which is no failure: ws_extensions tells. docs/compression.md has the costs, and
-/// when not to use it.
+/// not to choose it, which is no failure: ws_extensions tells. Costs: docs/compression.md.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_compression(

@@ -291,9 +291,8 @@ pub unsafe extern "C" fn ws_close(
 }
 
 /// Sends a close frame, arguments as for ws_close, and leaves the rest to whoever receives: ws_recv goes
-/// on with messages until the peer's close comes, and nothing limits the wait for that. Never waits.
-/// WS_PENDING: the frame is still inside. WS_CLOSED: a close frame was sent, or has come, before. After
-/// it ws_close waits for the end.
+/// on with messages until the peer's close comes, without a limit. Never waits. WS_PENDING: the frame is
+/// still inside. WS_CLOSED: one was sent, or has come, before. ws_close waits for the end.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_start_close(
@@ -324,7 +323,7 @@ pub unsafe extern "C" fn ws_conn_free(conn: *mut ws_conn) {
 }
 
 /// Sends a ping with at most 125 bytes (WS_E_USAGE_CONTROL_SIZE), between the frames of a message if
-/// need be. data may be NULL when len is 0. ws_recv takes the pong unseen. Results as for ws_send.
+/// need be. data may be NULL when len is 0. ws_recv takes the pong unseen. Results: ws_send's.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_ping(

@@ -200,8 +200,8 @@ pub unsafe extern "C" fn ws_dialer_set_buffer_sizes(
 
 /// Sends a ping every ping_ms milliseconds and awaits its pong for pong_ms more: later than that, with
 /// nothing else come from the peer either, the connection ends with WS_E_ABNORMAL_PING. 0 for ping_ms is
-/// no pings (the default), 0 for pong_ms no limit; a day each at the most (WS_E_OPTION_VALUE). There is
-/// no thread behind it: somebody must be in ws_recv, or call ws_process in time (ws_timeout).
+/// no pings (the default), 0 for pong_ms no limit; a day each at the most (WS_E_OPTION_VALUE). No thread
+/// does it: somebody must be in ws_recv, or call ws_process.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dialer_set_keepalive(

@@ -70,8 +70,8 @@ pub unsafe extern "C" fn ws_error_phase(error: *const ws_error) -> c_int {
     unsafe { guard::fact(error, 0, |error| error.error.phase() as c_int) }
 }
 
-/// A sentence for people, UTF-8: host, phase and cause, such as
-/// "wss://api.example:443: TLS: certificate expired on 2026-01-02". It never holds passwords, its words may change. "" for NULL.
+/// A sentence for people, UTF-8: host, phase and cause, such as "wss://api.example:443: TLS: certificate
+/// expired on 2026-01-02". It holds no passwords, its words may change; "" for NULL.
 /// cbindgen:prefix=WS_NONNULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_message(error: *const ws_error) -> *const c_char {
@@ -139,9 +139,9 @@ pub unsafe extern "C" fn ws_error_http_header_at(
     }
 }
 
-/// The start of the body of the answer that rejected the handshake, without its transfer coding, and
-/// its length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other
-/// failure. len may be NULL. No NUL behind it.
+/// The start of the body of the answer that rejected the handshake, without its transfer coding, and its
+/// length in *len: at most what ws_dialer_set_max_rejection_body says. NULL and 0 for any other failure.
+/// No NUL is behind it; len may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_error_http_body(error: *const ws_error, len: *mut usize) -> *const c_void {
     // SAFETY: NULL or an error that is not freed while the body is used; `len` is NULL or may be written.

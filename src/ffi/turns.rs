@@ -72,7 +72,8 @@ pub unsafe extern "C" fn ws_process(conn: *mut ws_conn, error: *mut *mut ws_erro
 
 /// As ws_dial, over a connected stream socket of the caller's: TLS if url says wss, then the handshake.
 /// url says what to ask for, nothing is resolved. The socket may be in either mode and stays in it. When
-/// *out is set it belongs to the connection; when *out is NULL it is still the caller's, open. With WS_NOWAIT it may answer WS_AGAIN, with *out set: ws_handshake goes on.
+/// *out is set it belongs to the connection; when *out is NULL it is still the caller's, open. With
+/// WS_NOWAIT it may answer WS_AGAIN, with *out set: ws_handshake goes on.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial_fd(
@@ -104,7 +105,8 @@ pub unsafe extern "C" fn ws_dial_fd(
 }
 
 /// As ws_dial, over bytes that the caller moves, by any transport: TLS by this library for wss, none for
-/// ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. It answers WS_AGAIN and sets *out: move bytes by ws_output and ws_input, call ws_handshake until WS_OK.
+/// ws. Nothing on such a connection ever waits, every call acts as with WS_NOWAIT. It answers WS_AGAIN
+/// and sets *out: move bytes by ws_output and ws_input, call ws_handshake until WS_OK.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_dial_memory(
@@ -145,10 +147,10 @@ pub unsafe extern "C" fn ws_handshake(conn: *mut ws_conn, timeout_ms: c_int, err
 }
 
 /// Over memory: room for bytes that came from the peer, *room of it, at least 16 KiB: that of the message
-/// itself where much of it is awaited. It is the caller's to fill until ws_input_done, whatever other calls
-/// do meanwhile, and costs memory for so long; with room NULL it is taken back unused, and NULL answered.
-/// One thread moves input. NULL and 0 when nothing is to be read now: messages wait to be taken first
-/// (ws_wants does not say WS_WANT_READ), the end has come, or the connection is not over memory.
+/// itself where much of it is awaited. It is the caller's to fill until ws_input_done, whatever other
+/// calls do meanwhile, and costs memory for so long; with room NULL it is taken back unused, and NULL
+/// answered. One thread moves input. NULL and 0 when nothing is to be read now: messages wait to be taken
+/// (ws_wants says no WS_WANT_READ), it is over, or has a descriptor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_input(conn: *mut ws_conn, room: *mut usize) -> *mut c_void {
     // SAFETY: NULL or a connection that is not freed while the room is used; `room` is NULL or may be written.
@@ -183,10 +185,46 @@ pub unsafe extern "C" fn ws_input_done(conn: *mut ws_conn, n: usize, error: *mut
     }
 }
 
+/// Over memory: how many bytes of payload, if they are what comes next, the caller may read straight into
+/// its own memory instead: the next piece of a message, behind what ws_recv_into has brought of it before
+/// it said WS_AGAIN. 0: none; under TLS and compression never any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_input_direct(conn: *const ws_conn) -> usize {
+    // SAFETY: NULL or a connection.
+    unsafe { guard::work(conn, 0, |conn| conn.connection().input_direct().unwrap_or(0)) }
+}
+
+/// Over memory: the n bytes at data, at most ws_input_direct, are such payload, and it was what ws_recv_into
+/// would have brought: *kind and *is_final as there. They are judged where they lie.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_input_direct_done(
+    conn: *mut ws_conn,
+    data: *const c_void,
+    n: usize,
+    kind: *mut c_int,
+    is_final: *mut c_int,
+    error: *mut *mut ws_error,
+) -> c_int {
+    // SAFETY: each is NULL or what the manual asks for.
+    unsafe {
+        guard::call(error, || {
+            guard::put(kind, 0);
+            guard::put(is_final, 0);
+            let kind = guard::unique("kind", kind)?;
+            let is_final = guard::unique("is_final", is_final)?;
+            let conn = guard::living("conn", conn)?;
+            let piece = conn.connection().input_direct_done(guard::bytes("data", data, n)?)?;
+            *kind = piece.kind as c_int;
+            *is_final = piece.is_final.into();
+            Ok(Outcome::Done)
+        })
+    }
+}
+
 /// Over memory: bytes to be written to the peer, *len of them. They stay where they are until
 /// ws_output_done, whatever other calls do meanwhile. One thread moves output. NULL and 0 when there is
-/// nothing to write now, or the connection is not over memory. After the end too, until there is
-/// nothing: the close frame is among them.
+/// nothing to write now, or it is not over memory. After the end too: there is a close frame.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_output(conn: *mut ws_conn, len: *mut usize) -> *const c_void {
     // SAFETY: NULL or a connection that is not freed while the bytes are used; `len` is NULL or may be written.
@@ -213,8 +251,7 @@ pub unsafe extern "C" fn ws_output_done(conn: *mut ws_conn, n: usize, error: *mu
 
 /// Over memory: as ws_send with WS_NOWAIT, in one call with what would follow it. When all that is to be
 /// written has room in the *n bytes at buffer it is put there and counts as written; *n becomes its
-/// length, else 0. It is to be written before anything that a later call shows. WS_PENDING: ws_output
-/// has more.
+/// length, else 0. Write it before what later calls show. WS_PENDING: there is more.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_send_output(

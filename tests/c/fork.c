@@ -24,6 +24,7 @@ static void child(ws_conn *conn, ws_dialer *dialer)
 {
     ws_message message = WS_MESSAGE_INIT;
     ws_conn *own;
+    int kind, is_final;
     char to[100];
     size_t len;
 
@@ -40,6 +41,8 @@ static void child(ws_conn *conn, ws_dialer *dialer)
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_input_done(conn, 0, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_output_done(conn, 0, e));
     EXPECT_TWICE(WS_E_USAGE_FORKED, ws_send_output(conn, WS_TEXT, "x", 1, to, (len = sizeof to, &len), e));
+    EXPECT_TWICE(WS_E_USAGE_FORKED, ws_input_direct_done(conn, to, 1, &kind, &is_final, e));
+    CHECK(ws_input_direct(conn) == 0);
     CHECK(ws_wants(conn) == 0 && ws_timeout(conn) == -1 && ws_fd(conn) >= 0);
     CHECK(ws_input(conn, NULL) == NULL && ws_output(conn, NULL) == NULL);
     EXPECT(WS_OK, ws_set_max_message(conn, 1, e));

@@ -647,6 +647,83 @@ static void a_busy_mover(void)
     ws_dialer_free(dialer);
 }
 
+/* Payload may be read straight into the receiver's memory, which is not moved again. */
+static void payload_that_the_caller_reads(void)
+{
+    static char data[300000], to[300000];
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(0, "/echo", 100, dialer);
+    size_t len = 0, piece, asked = 0, i;
+    int kind, is_final = 0, result;
+
+    for (i = 0; i < sizeof data; i++) {
+        data[i] = (char)(i * 11 + i / 253);
+    }
+    CHECK(ws_input_direct(pair.conn) == 0);
+    EXPECT(WS_E_USAGE_STATE, ws_input_direct_done(pair.conn, to, 1, &kind, &is_final, e));
+    EXPECT(WS_PENDING, ws_send(pair.conn, WS_BINARY, data, sizeof data, BOUND, e));
+    while (!is_final) {
+        result = ws_recv_into(pair.conn, BOUND, to + len, sizeof to - len, &piece, &kind, &is_final, NULL);
+        if (result == WS_AGAIN && ws_input_direct(pair.conn) > 0) {
+            size_t most = ws_input_direct(pair.conn);
+            ssize_t n = recv(pair.fd, to + len, most, MSG_DONTWAIT);
+
+            if (n > 0) {
+                /* More than is awaited, and nothing, cannot have come. */
+                EXPECT(WS_E_USAGE_STATE, ws_input_direct_done(pair.conn, to, most + 1, &kind, &is_final, e));
+                EXPECT(WS_E_USAGE_STATE, ws_input_direct_done(pair.conn, to, 0, &kind, &is_final, e));
+                EXPECT(WS_OK, ws_input_direct_done(pair.conn, to + len, (size_t)n, &kind, &is_final, e));
+                CHECK(kind == WS_BINARY && is_final == (len + (size_t)n == sizeof data));
+                piece = (size_t)n;
+                asked += piece;
+                result = WS_OK;
+            }
+        }
+        if (result == WS_AGAIN) {
+            write_all(&pair);
+            CHECK(ws_input_direct(pair.conn) > 0 || read_some(&pair));
+            continue;
+        }
+        CHECK(result == WS_OK && kind == WS_BINARY);
+        len += piece;
+    }
+    CHECK(len == sizeof data && memcmp(to, data, len) == 0);
+    CHECK(asked > sizeof data - 1000);
+    CHECK(ws_input_direct(pair.conn) == 0);
+    close_pair(&pair);
+    ws_dialer_free(dialer);
+}
+
+/* It is judged like all other. */
+static void wrong_payload_that_the_caller_reads(void)
+{
+    /* Text of 20,000 bytes with a wrong one in it. */
+    static const char head[] = { (char)0x81, 126, 0x4e, 0x20, 'a' };
+    static char text[20000];
+    ws_dialer *dialer = new_dialer();
+    struct pair pair = open_pair(0, "/silent", 100, dialer);
+    size_t len, out_len;
+    int kind, is_final;
+
+    memset(text, 'b', sizeof text);
+    text[9999] = (char)0xff;
+    CHECK(feed(pair.conn, head, sizeof head));
+    CHECK(ws_input_direct(pair.conn) == 0); /* the header has not been looked at */
+    EXPECT(WS_OK, ws_recv_into(pair.conn, BOUND, text, 1, &len, &kind, &is_final, e));
+    CHECK(text[0] == 'a' && len == 1 && kind == WS_TEXT && !is_final);
+    EXPECT(WS_AGAIN, ws_recv_into(pair.conn, BOUND, text, 1, &len, &kind, &is_final, e));
+    CHECK(ws_input_direct(pair.conn) == 19999);
+    EXPECT(WS_OK, ws_input_direct_done(pair.conn, text + 1, 100, &kind, &is_final, e));
+    EXPECT(WS_E_UTF8, ws_input_direct_done(pair.conn, text + 101, 19899, &kind, &is_final, e));
+    CHECK(kind == 0 && is_final == 0 && ws_input_direct(pair.conn) == 0);
+    CHECK(ws_output(pair.conn, &out_len) != NULL && out_len > 8); /* the close frame */
+    EXPECT(WS_OK, ws_output_done(pair.conn, out_len, e));
+    EXPECT(WS_E_UTF8, ws_recv_into(pair.conn, BOUND, text, 1, &len, &kind, &is_final, e));
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+    ws_dialer_free(dialer);
+}
+
 int main(int argc, char **argv)
 {
     int secure;
@@ -665,6 +742,8 @@ int main(int argc, char **argv)
     a_busy_mover();
     a_large_payload_has_room_of_its_own();
     a_violation_is_answered();
+    payload_that_the_caller_reads();
+    wrong_payload_that_the_caller_reads();
     ends();
     return 0;
 }

@@ -210,6 +210,7 @@ static void bytes(ws_conn *conn)
 {
     size_t len = 7;
     char to[100];
+    int kind = 7, is_final = 7;
 
     CHECK(ws_input(NULL, &len) == NULL && len == 0);
     CHECK(ws_input(NULL, NULL) == NULL);
@@ -219,6 +220,13 @@ static void bytes(ws_conn *conn)
     CHECK(ws_output(conn, (len = 7, &len)) == NULL && len == 0);
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_input_done(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_STATE, ws_input_done(conn, 1, e));
+    CHECK(ws_input_direct(NULL) == 0 && ws_input_direct(conn) == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_input_direct_done(NULL, to, 1, &kind, &is_final, e));
+    CHECK(kind == 0 && is_final == 0);
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_input_direct_done(conn, NULL, 1, &kind, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_input_direct_done(conn, to, 1, NULL, &is_final, e));
+    EXPECT_TWICE(WS_E_USAGE_NULL, ws_input_direct_done(conn, to, 1, &kind, NULL, e));
+    EXPECT_TWICE(WS_E_USAGE_STATE, ws_input_direct_done(conn, to, 1, &kind, &is_final, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_output_done(NULL, 1, e));
     EXPECT_TWICE(WS_E_USAGE_STATE, ws_output_done(conn, 0, e));
     EXPECT_TWICE(WS_E_USAGE_NULL, ws_send_output(NULL, WS_TEXT, "x", 1, to, (len = 7, &len), e));

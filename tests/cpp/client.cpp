@@ -414,6 +414,17 @@ void a_message_may_be_put_into_memory(const std::string &server) {
         read();
     }
     CHECK(message.text() == "whole");
+    // A frame whose payload is put where it belongs by who reads it.
+    const char head[] = {static_cast<char>(0x82), 126, 2, 0};
+    const auto room = conn.input();
+    std::memcpy(room.first, head, sizeof head);
+    conn.input_done(sizeof head);
+    char payload[512] = "mine";
+    wsdial::piece got;
+    CHECK(conn.recv_into(payload, 1, got, wsdial::nowait) == wsdial::answer::again && conn.input_direct() == 512);
+    CHECK(thrown([&] { conn.input_direct_done(wsdial::bytes(payload, 0), got); }) == WS_E_USAGE_STATE && got.size == 0);
+    CHECK(conn.input_direct_done(wsdial::bytes(payload, 512), got) == wsdial::answer::ok);
+    CHECK(got.kind == wsdial::kind::binary && got.size == 512 && got.is_final && conn.input_direct() == 0);
     close(fd);
 }
 

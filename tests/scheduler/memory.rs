@@ -224,13 +224,27 @@ impl Memory {
     fn receive_pieces(&mut self, log: &mut Log) -> Result<bool, Result<c_int, c_int>> {
         let mut to = vec![0u8; [125, 1000, 70_000][self.random.below(3)]];
         let (mut all, mut controls) = (Vec::new(), Vec::<(Kind, Vec<u8>)>::new());
+        let mut socket = self.socket.try_clone().unwrap();
         loop {
             let (mut len, mut kind, mut is_final) = (9, 9, 9);
+            let reads = self.random.one_in(2);
             // SAFETY: everything lives as long as the call.
             let received = self.turn(false, |conn, error| unsafe {
                 let (at, size) = (to.as_mut_ptr().cast(), to.len());
-                ws_recv_into(conn, NOWAIT, at, size, &raw mut len, &raw mut kind, &raw mut is_final, error)
+                let answer =
+                    ws_recv_into(conn, NOWAIT, at, size, &raw mut len, &raw mut kind, &raw mut is_final, error);
+                let direct = if reads && answer == AGAIN { ws_input_direct(conn).min(size) } else { 0 };
+                match socket.read(&mut to[..direct]) {
+                    Ok(n) if n > 0 => {
+                        len = n;
+                        ws_input_direct_done(conn, at, n, &raw mut kind, &raw mut is_final, error)
+                    }
+                    _ => answer, // the end is met again
+                }
             });
+            if received.is_err() {
+                len = 0;
+            }
             if received != Ok(OK) {
                 assert!((len, kind, is_final) == (0, 0, 0));
                 controls.iter().for_each(|(kind, data)| assert!(!log.note(*kind, data)));
