@@ -45,7 +45,7 @@ func (l *landing) resume(buf []byte) {
 	}
 }
 
-// keep makes what came of a message its own, for a later read.
+// keep makes what came of a message its own, for a later read; also when a handler panics.
 func (l *landing) keep() {
 	if l.lent && !l.whole {
 		l.data, l.from, l.lent = bytes.Clone(l.message()), 0, false
@@ -78,6 +78,7 @@ func (c *Conn) expectLanding(ctx context.Context, buf []byte) error {
 func (c *Conn) beginLanding(ctx context.Context, buf []byte) error {
 	l := &landing{data: buf, from: len(buf), lent: cap(buf) > 0}
 	c.landing = l
+	defer l.keep()
 	block := c.takeBlock()
 	if !c.arrived {
 		c.landNow(-1, block)
@@ -112,7 +113,7 @@ func (c *Conn) takeBlock() []byte {
 // land brings the message to its end, or says why not.
 func (c *Conn) land(ctx context.Context) error {
 	l := c.landing
-	defer l.keep() // also when a handler panics
+	defer l.keep()
 	for !l.whole {
 		l.makeRoom(c.state.direct)
 		if c.dry && !c.ended {
