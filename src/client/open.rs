@@ -200,6 +200,8 @@ impl Connection {
             let cookies = rx.opening.as_ref().and_then(|opening| opening.cookies.clone());
             let answer = self.open(&mut rx, patience);
             let is_over = rx.opening.is_none();
+            // Who only sends from here on would hold it for ever.
+            rx.rest();
             self.leave_rx(rx);
             if let Some((jar, url)) = cookies
                 && is_over

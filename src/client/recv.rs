@@ -89,7 +89,7 @@ impl Rx {
 
     /// Gives buffers away when their receiver goes.
     #[inline]
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         // More than a little is whole messages, which their reader fetches next.
         if self.plain.len() <= LITTLE {
             self.plain.rest();
