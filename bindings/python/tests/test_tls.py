@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import select
 import shutil
 import socket
 import signal
 import ssl
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from conftest import _echo
 
 import wsdial
 import wsdial.aio
+from wsdial.options import Options, dialer_for
 
 #: What ``openssl x509 -hash`` says of the echo server's root, whose name is always the same.
 HASH = "795521cc.0"
@@ -294,3 +298,26 @@ def test_a_signal_handler_that_closes(echo):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         assert ws.close_code == 1001
+
+
+def test_a_file_of_roots_is_read_again_when_it_has_changed(echo, tmp_path):
+    roots = tmp_path / "roots.pem"
+
+    def write(text, age):
+        roots.write_text(text)
+        os.utime(roots, (time.time() - age,) * 2)
+        return dialer_for(Options(ca_file=str(roots)).settings(proxy=None))
+
+    first = write(Path(echo.ca).read_text(), 100)
+    assert dialer_for(Options(ca_file=str(roots)).settings(proxy=None)) is first
+    # Seen by its time alone, and not trusted while that says little.
+    recent = write(Path(echo.ca).read_text(), 0)
+    assert recent is not first
+    assert dialer_for(Options(ca_file=str(roots)).settings(proxy=None)) is not recent
+    with wsdial.connect(echo.wss, ca_file=str(roots)):
+        pass
+    with pytest.raises(ValueError):
+        write("no certificate at all", 50)
+    roots.unlink()
+    with pytest.raises(ValueError):
+        wsdial.connect(echo.wss, ca_file=str(roots))

@@ -246,18 +246,34 @@ _dialers: OrderedDict[tuple[tuple[Any, ...], ...], Dialer] = OrderedDict()
 _dialers_lock = threading.RLock()
 
 
+#: The key of a file that may have changed without a sign of it: what was read from it is not kept.
+_PASSING: tuple[Any, ...] = ("passing",)
+
+
+def _standing(path: bytes) -> tuple[Any, ...]:
+    """What changes when a file says something else the next time."""
+    try:
+        about = os.stat(path)
+    except OSError:
+        return _PASSING  # the library says what is wrong with it
+    if time.time_ns() - about.st_mtime_ns < 2_000_000_000:
+        return _PASSING  # another change within the clock's grain would not be seen
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
 def dialer_for(settings: tuple[tuple[Any, ...], ...]) -> Dialer:
     """A dialer with these settings, from :meth:`Options.settings`; keep the reference as long as it is used."""
+    key = settings + tuple(_standing(setting[1]) for setting in settings if setting[0] == "ws_dialer_add_ca_file")
     with _dialers_lock:
-        dialer = _dialers.get(settings)
+        dialer = _dialers.get(key)
         if dialer is not None:
-            _dialers.move_to_end(settings)
+            _dialers.move_to_end(key)
             return dialer
     dialer = Dialer(settings)
-    if any(setting[0] == "ws_dialer_add_ca_file" for setting in settings):
-        return dialer  # the file may say something else the next time
+    if _PASSING in key:
+        return dialer
     with _dialers_lock:
-        _dialers[settings] = dialer
+        _dialers[key] = dialer
         while len(_dialers) > _KEPT:
             _dialers.popitem(last=False)
     return dialer
