@@ -545,3 +545,16 @@ def test_close_code_zero_is_not_sendable(echo):
             ws.close("1000")
         ws.send("on")
         assert ws.recv(timeout=5) == "on"
+
+
+def test_an_idle_connection_is_small_and_takes_names_of_the_programs(echo):
+    with wsdial.connect(echo.ws) as ws:
+        assert not vars(ws)  # all of its own is in slots
+        assert ws._ready.maxlen == 0
+        ws.mine = 1
+        assert vars(ws) == {"mine": 1}
+        with pytest.raises(AttributeError):
+            ws.never_set
+        for word in ("a", "b", "c"):
+            ws.send(word)
+        assert [ws.recv() for _ in range(3)] == ["a", "b", "c"]

@@ -60,6 +60,9 @@ _message_fields = struct.Struct("@NNi").unpack_from
 _batch_fields = struct.Struct("@4N").unpack_from
 _main_thread = threading.main_thread()
 
+#: The queue of those that have none: an empty one of its own would be a fifth of what an idle connection costs.
+NO_MESSAGES: deque[Any] = deque(maxlen=0)
+
 
 class Piece(NamedTuple):
     """What :meth:`ClientConnection.recv_into` received: so many bytes, of text or binary, and whether the message ends."""
@@ -98,6 +101,51 @@ class ClientConnection:
     answered and keepalive pings sent by whoever receives, and by a thread of the package's where nobody does.
     """
 
+    # An idle connection is half as large with them; a program may set names of its own all the same.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_addresses",
+        "_batch",
+        "_batch_ref",
+        "_calls",
+        "_carrier",
+        "_closed",
+        "_delivers",
+        "_draining",
+        "_entered",
+        "_failure",
+        "_fd",
+        "_fragmenting",
+        "_fragments",
+        "_given_logger",
+        "_handle",
+        "_id",
+        "_in_pieces",
+        "_inside",
+        "_latency",
+        "_logger",
+        "_lone",
+        "_message",
+        "_message_ref",
+        "_pid",
+        "_pings",
+        "_pings_lock",
+        "_read_ahead",
+        "_ready",
+        "_receiving",
+        "_sent",
+        "_stat_seen",
+        "_wake_on_leaving",
+        "_ws_recv",
+        "_ws_recv_batch",
+        "_ws_send",
+        "close_timeout",
+        "debug",
+        "request",
+        "response",
+    )
+
     def __init__(
         self,
         handle: c_void_p,
@@ -126,7 +174,7 @@ class ClientConnection:
         self._ws_recv_batch: Callable[..., int] = calls.ws_recv_batch
         self._calls: Any = carrier or lib
         self._receiving = threading.Lock()
-        self._ready: deque[tuple[bytes, int]] = deque()
+        self._ready: deque[tuple[bytes, int]] = NO_MESSAGES
         self._message_ref, self._batch_ref = byref(self._message), byref(self._batch)
         # A batch is tried only behind some messages: what is fetched ahead is read ahead, to a violation too, and the end
         # that it makes of the connection would come before the answers to the messages in front of it.
@@ -292,7 +340,7 @@ class ClientConnection:
         self, timeout: float | None = None, decode: bool | None = None, max_messages: int | None = None
     ) -> list[Any]:
         """Receives what is here already, at least one message: waits as :meth:`recv` for the first."""
-        ready = self._ready
+        ready = self._queue()
         if not ready or self._in_pieces is not None:
             ready.appendleft(self._fetch(timeout, batch=True))
         taken: list[tuple[bytes, int]] = []
@@ -315,6 +363,14 @@ class ClientConnection:
                 yield recv()
         except ConnectionClosedOK:
             return
+
+    def _queue(self) -> deque[tuple[bytes, int]]:
+        """The queue of messages that wait, to put some in."""
+        if self._ready is NO_MESSAGES:
+            with self._pings_lock:
+                if self._ready is NO_MESSAGES:
+                    self._ready = deque()
+        return self._ready
 
     def _decoded(self, data: bytes) -> str:
         """Binary as text: what is not UTF-8 ends the connection, as text that is not would have."""
@@ -364,7 +420,6 @@ class ClientConnection:
                 raise self._failure
             end = end_of(timeout)
             while True:
-                ready = self._ready
                 if self._message.kind or self._batch.count:
                     # A signal handler raised between the library's return and our taking it.
                     result = _lib.OK
@@ -374,8 +429,8 @@ class ClientConnection:
                     taken = self._take()
                     if taken is not None:
                         return taken
-                    if ready:
-                        return ready.popleft()
+                    if self._ready:
+                        return self._ready.popleft()
                 elif result in (_lib.TIMEOUT, _lib.AGAIN):
                     if end is not None and time.monotonic() >= end:
                         raise TimeoutError(f"timed out in {timeout} s")
@@ -419,7 +474,7 @@ class ClientConnection:
         pieces: Iterable[tuple[bytes, int]] = zip([block[begin:end] for begin, end in zip(bounds, cuts)], kinds)
         if self.debug or kinds.strip(b"\1\2"):
             pieces = [piece for piece in pieces if self._sorted(*piece) is not None]
-        ready = self._ready
+        ready = self._queue()
         try:
             ready.extend(pieces)
         finally:
@@ -509,7 +564,7 @@ class ClientConnection:
         while self._message.kind or self._batch.count:
             taken = self._take()
             if taken is not None:
-                self._ready.append(taken)
+                self._queue().append(taken)
         if self._ready:
             return self._piece_of_ready(buffer, room)
         end = end_of(timeout)
@@ -724,7 +779,7 @@ class ClientConnection:
                     return True
             taken = self._take()
             if taken is not None:
-                self._ready.append(taken)
+                self._queue().append(taken)
             return True
         finally:
             self._leave()
@@ -869,7 +924,7 @@ class ClientConnection:
                             break
                     taken = self._take()
                     if taken is not None:
-                        self._ready.append(taken)
+                        self._queue().append(taken)
             finally:
                 self._receiving.release()
         finally:
