@@ -665,7 +665,7 @@ WS_MUST_USE int ws_input_done(ws_conn *conn, size_t n, ws_error **error);
 size_t ws_input_direct(const ws_conn *conn);
 
 /* Over memory: the n bytes at data, at most ws_input_direct, are such payload, and it was what
- * ws_recv_into would have brought: *kind and *is_final as there. They are judged where they lie. */
+ * ws_recv_into would have brought: *kind and *is_final as there. WS_CLOSED: it is too late. */
 WS_MUST_USE int ws_input_direct_done(ws_conn *conn, const void *data, size_t n, int *kind,
                                      int *is_final, ws_error **error);
 

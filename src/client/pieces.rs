@@ -240,11 +240,19 @@ impl Connection {
         Ok(if self.secure { 0 } else { rx.piece_awaited() })
     }
 
-    /// Over memory: `came` is payload that was read so; it is judged, and the next piece of the message.
-    pub(crate) fn input_direct_done(&self, came: &[u8]) -> Result<Piece, Error> {
+    /// Over memory: `came` is payload that was read so; it is judged, and the next piece of the message. `None`: a closer has
+    /// begun to drop what comes, or it is over.
+    pub(crate) fn input_direct_done(&self, came: &[u8]) -> Result<Option<Piece>, Error> {
         self.memory_only()?;
         let mut guard = self.rx.lock();
         let rx = &mut *guard;
+        // Other threads may have ended it while the bytes were read.
+        match &rx.over {
+            Some(Err(failure)) => return Err(failure.clone()),
+            Some(Ok(_)) => return Ok(None),
+            None if rx.drains => return Ok(None),
+            None => {}
+        }
         let is_next = rx.message.len() == rx.piece_at && rx.ready.is_empty() && !self.secure;
         let room = if is_next { rx.piece_awaited() } else { 0 };
         if came.is_empty() || came.len() > room {
@@ -265,7 +273,7 @@ impl Connection {
                 return Err(failure);
             }
         }
-        Ok(piece)
+        Ok(Some(piece))
     }
 
     fn note_piece(&self, rx: &mut Rx, piece: &mut Piece, put: usize, event: Option<Event>) {

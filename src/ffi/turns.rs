@@ -195,7 +195,7 @@ pub unsafe extern "C" fn ws_input_direct(conn: *const ws_conn) -> usize {
 }
 
 /// Over memory: the n bytes at data, at most ws_input_direct, are such payload, and it was what ws_recv_into
-/// would have brought: *kind and *is_final as there. They are judged where they lie.
+/// would have brought: *kind and *is_final as there. WS_CLOSED: it is too late.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_input_direct_done(
@@ -214,7 +214,9 @@ pub unsafe extern "C" fn ws_input_direct_done(
             let kind = guard::unique("kind", kind)?;
             let is_final = guard::unique("is_final", is_final)?;
             let conn = guard::living("conn", conn)?;
-            let piece = conn.connection().input_direct_done(guard::bytes("data", data, n)?)?;
+            let Some(piece) = conn.connection().input_direct_done(guard::bytes("data", data, n)?)? else {
+                return Ok(Outcome::Closed);
+            };
             *kind = piece.kind as c_int;
             *is_final = piece.is_final.into();
             Ok(Outcome::Done)

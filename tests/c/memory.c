@@ -719,6 +719,18 @@ static void wrong_payload_that_the_caller_reads(void)
     CHECK(ws_output(pair.conn, &out_len) != NULL && out_len > 8); /* the close frame */
     EXPECT(WS_OK, ws_output_done(pair.conn, out_len, e));
     EXPECT(WS_E_UTF8, ws_recv_into(pair.conn, BOUND, text, 1, &len, &kind, &is_final, e));
+    EXPECT(WS_E_UTF8, ws_input_direct_done(pair.conn, text, 1, &kind, &is_final, e)); /* once and for ever */
+    ws_conn_free(pair.conn);
+    close(pair.fd);
+
+    /* A closer may come between the question and the bytes. */
+    pair = open_pair(0, "/silent", 100, dialer);
+    CHECK(feed(pair.conn, head, sizeof head));
+    EXPECT(WS_OK, ws_recv_into(pair.conn, BOUND, text, 1, &len, &kind, &is_final, e));
+    CHECK(ws_input_direct(pair.conn) == 19999);
+    EXPECT(WS_AGAIN, ws_close(pair.conn, 1000, NULL, WS_NOWAIT, e));
+    EXPECT(WS_CLOSED, ws_input_direct_done(pair.conn, text + 1, 100, &kind, &is_final, e));
+    CHECK(kind == 0 && is_final == 0 && ws_input_direct(pair.conn) == 0);
     ws_conn_free(pair.conn);
     close(pair.fd);
     ws_dialer_free(dialer);
