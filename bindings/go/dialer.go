@@ -49,8 +49,9 @@ type Dialer struct {
 	// HandshakeTimeout limits the whole dial, from resolving the name to the verified answer. Zero is no limit.
 	HandshakeTimeout time.Duration
 
-	// ReadBufferSize is the most that one read from the connection asks for; zero is a good size. WriteBufferSize is the size
-	// of the fragments that NextWriter's writer sends; zero is a good size. Neither limits messages.
+	// ReadBufferSize is the most that one read from the connection asks for; zero is a good size. The payload of a large
+	// message is read straight into the memory that ReadMessage returns, as much of it as is there. WriteBufferSize is the
+	// size of the fragments that NextWriter's writer sends; zero is a good size. Neither limits messages.
 	ReadBufferSize, WriteBufferSize int
 
 	// WriteBufferPool gives the buffers of NextWriter's writers; nil means a pool of the package's own.
